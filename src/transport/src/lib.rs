@@ -1,0 +1,1 @@
+//! Sockets between nodes.

@@ -1,0 +1,20 @@
+//! The nouns of the house: names, identifiers, calls and their answers, limits, errors.
+//!
+//! Every other room speaks in these. Absent on purpose: input and output, tokio, clocks, randomness (they are
+//! *passed in* as an [`Ambient`]), and every format (JSON and HTTP belong to `gateway`, frames to `wire`).
+
+mod ambient;
+mod call;
+mod error;
+mod id;
+mod limits;
+mod name;
+mod peer;
+
+pub use ambient::{Ambient, Deadline};
+pub use call::{Answer, Call, End, Ndp, Site, Start, Usage};
+pub use error::{Error, ErrorKind, Result};
+pub use id::{CallId, CallIds, ContentHash, NodeId, TraceParent};
+pub use limits::{CallLimits, ModuleLimits};
+pub use name::{Bucket, FunctionName, FunctionRef, Key, ObjectKey, Tenant};
+pub use peer::{Executor, LinkEstimate, Load, Peer};

@@ -1,0 +1,59 @@
+//! A node as others see it: something that executes calls, with a load and a link.
+
+use crate::{Answer, Call, NodeId, Result, Site};
+use async_trait::async_trait;
+
+/// What a node says of its own work, on every answer and heartbeat; nobody polls for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Guests that may run at once.
+    pub permits: u32,
+    /// Guests running now.
+    pub running: u32,
+    /// Calls waiting for a permit.
+    pub queued: u32,
+    /// Smoothed run time of a call here, in nanoseconds; 0 before the first.
+    pub service_ns: u64,
+    /// Whether it refuses new calls because it is being shut down.
+    pub draining: bool,
+}
+
+/// What past transfers say of the link to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkEstimate {
+    /// Sustained rate of object bytes, in bytes per second.
+    pub bytes_per_s: u64,
+    /// Time of a small request and its answer, in nanoseconds.
+    pub round_trip_ns: u64,
+}
+
+/// Runs calls: a worker in this process, or one behind a socket.
+#[async_trait]
+pub trait Executor: Send + Sync + 'static {
+    /// Runs the call to its end.
+    ///
+    /// Dropping the future cancels the call: the guest is stopped, and what it had committed stays.
+    ///
+    /// # Errors
+    /// `Busy` and `Unavailable` promise that nothing ran. `Indeterminate` is said when the answer was lost. A guest that
+    /// failed is not an error here but an [`Answer`].
+    async fn execute(&self, call: Call) -> Result<Answer>;
+}
+
+/// A node that calls can be placed on.
+pub trait Peer: Executor {
+    /// Its name.
+    fn id(&self) -> &NodeId;
+
+    /// What kind of node it is.
+    fn site(&self) -> Site;
+
+    /// Its last known load; `None` while it cannot be reached.
+    fn load(&self) -> Option<Load>;
+
+    /// What is known of the link to it; `None` when it is in this process or nothing was ever sent.
+    fn link(&self) -> Option<LinkEstimate>;
+
+    /// Where it listens, for people; `None` when it is in this process.
+    fn address(&self) -> Option<String>;
+}
