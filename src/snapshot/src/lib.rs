@@ -1,1 +1,51 @@
-//! See the crate page once it is written.
+//! Memory images and the address space that guests run in.
+//!
+//! A guest's linear memory is a *slot*: 4 GiB of reserved addresses, so that any 32-bit address a guest can form lies in
+//! it and needs no check.
+//!
+//! ```text
+//!   base (2 MiB aligned)                                                             base + 4 GiB
+//!   | image, mapped privately | zeros  | heap the guest grew | window | window |  protected  | guard |
+//!   |<------- image.memory_bytes ----->|
+//!   |<----------------------- Slot::size_bytes ----------------------->|
+//! ```
+//!
+//! An [`Image`] is a sealed memfd of a memory after start-up. Mapped privately, all instances share its pages until they
+//! write; the kernel knows which pages a guest has dirtied ([`Pagemap`]), so putting a slot back is a scan and a copy of
+//! those pages, whatever the image's size.
+//!
+//! An object *window* is a range above the heap over which an object's file is mapped, privately: the guest reads the
+//! page cache, and what it writes stays its own. Should the file be cut short underneath, the SIGBUS handler of this
+//! room puts zeros in its place and marks the slot torn; the call fails and the process goes on.
+//!
+//! Absent on purpose: wasmtime. `worker` puts its memory traits over these types.
+
+mod image;
+mod pagemap;
+mod pool;
+mod sigbus;
+mod slot;
+mod window;
+
+pub use image::{GlobalValue, Image};
+pub use pagemap::Pagemap;
+pub use pool::{Lease, SlotPool};
+pub use slot::{GUARD_BYTES, SLOT_BYTES, Slot};
+pub use window::WINDOW_ALIGN_BYTES;
+
+/// The smallest unit that the kernel maps, in bytes (x86-64 and the usual arm64 kernels).
+pub const PAGE_BYTES: usize = 4096;
+
+/// What went wrong with a mapping: the kernel's answer and what was asked of it.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {errno}")]
+pub struct MapError {
+    what: &'static str,
+    errno: rustix::io::Errno,
+}
+
+impl MapError {
+    fn of(what: &'static str) -> impl FnOnce(rustix::io::Errno) -> Self {
+        move |errno| Self { what, errno }
+    }
+}
