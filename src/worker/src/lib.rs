@@ -1,1 +1,31 @@
-//! See the crate page once it is written.
+//! Runs calls: the guest's memory, its host interface, its limits, its end.
+//!
+//! ```text
+//!   execute ─ admit ─ function ─ permit ─┬─ inline, on this thread   (functions that have been short)
+//!             refuse                     └─ on a thread of its own   (all others)
+//!                                             │
+//!   slot with the image mapped ─ instance ─ _start ─ answer ─ slot put back by its dirtied pages
+//! ```
+//!
+//! A guest is one native thread, from its first instruction to its last: the kernel is the fair scheduler, and a guest
+//! that computes for a minute costs the others nothing but their share of the cores. It holds a permit of its node while
+//! it computes and gives it up while it waits for an object. Functions that have been short run on the thread that
+//! received the call, which saves two thread switches; no more of them at once than there are cores, so that there is
+//! always a thread left to receive calls, and one that turns out long is not run so again soon.
+//!
+//! Absent on purpose: placement (that was decided before), names (a call brings its module's hash), sockets.
+
+mod epochs;
+mod function;
+mod functions;
+mod guest;
+mod host;
+mod memory;
+mod run;
+mod stop;
+mod wait;
+mod worker;
+
+pub use epochs::Epochs;
+pub use memory::{EngineMemory, engine};
+pub use worker::{Inline, Worker, WorkerParts, WorkerSettings};

@@ -1,0 +1,218 @@
+//! A function as a node keeps it, ready for its next call: machine code, links and its image.
+
+use crate::guest::Guest;
+use crate::memory::EngineMemory;
+use crate::run::{Start, instantiate};
+use ganglion_registry::{Compiled, MEMORY_EXPORT, START_EXPORT, TABLE_EXPORT, global_export};
+use ganglion_snapshot::{GlobalValue, Image};
+use ganglion_types::{Ambient, Call, End, Error, ErrorKind, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use wasmtime::{Extern, InstancePre, Linker, ModuleExport, Store, Val};
+
+/// A call below this is short: switching threads for it would cost as much as running it.
+const SHORT_NS: u64 = 100_000;
+/// So many calls in a row have to be short before the next is run inline.
+const SHORT_STREAK: u32 = 16;
+
+/// The exports that a host uses, as indices: looking up by name costs more than a restore.
+pub(crate) struct Exports {
+    pub(crate) memory: ModuleExport,
+    pub(crate) main: ModuleExport,
+    pub(crate) table: Option<ModuleExport>,
+    pub(crate) globals: Vec<ModuleExport>,
+}
+
+/// A function that can be called.
+pub(crate) struct Function {
+    pub(crate) pre: InstancePre<Guest>,
+    pub(crate) exports: Exports,
+    pub(crate) image: Arc<Image>,
+    /// The globals whose value in the image is not the one that instantiation gives them.
+    pub(crate) changed_globals: Vec<(ModuleExport, Val)>,
+    pub(crate) stack_bytes: u64,
+    short_streak: AtomicU32,
+}
+
+impl Function {
+    /// Links a module and makes its image: start function, constructors and zygote run here, once. `call` is the first
+    /// call, whose limits and deadline hold for that as well.
+    ///
+    /// # Errors
+    /// `Guest` or `Deadline` when the start-up code fails; `Busy` when no slot is free.
+    pub(crate) fn make(
+        compiled: &Compiled,
+        linker: &Linker<Guest>,
+        memory: &EngineMemory,
+        ambient: &Arc<dyn Ambient>,
+        call: &Arc<Call>,
+        stack_bytes: u64,
+    ) -> Result<Self> {
+        let pre = linker
+            .instantiate_pre(&compiled.module)
+            .map_err(|error| Error::internal(format!("linking {}: {error:#}", compiled.hash)))?;
+        let exports = exports(compiled)?;
+        let memory_bytes = usize::try_from(compiled.shape.memory_min_bytes)
+            .map_err(|_| Error::internal("a memory larger than the address space"))?;
+        let image = Image::new(&compiled.initial_memory, memory_bytes, Vec::new())
+            .map_err(out_of_memory)?;
+        let mut function = Self {
+            pre,
+            exports,
+            image: Arc::new(image),
+            changed_globals: Vec::new(),
+            stack_bytes,
+            short_streak: AtomicU32::new(0),
+        };
+        let start_up = start_up(compiled);
+        if !start_up.is_empty() {
+            function.grow_up(memory, ambient, call, &start_up)?;
+        }
+        Ok(function)
+    }
+
+    /// Runs the start-up code in an instance and makes what it leaves the image.
+    fn grow_up(
+        &mut self,
+        memory: &EngineMemory,
+        ambient: &Arc<dyn Ambient>,
+        call: &Arc<Call>,
+        start_up: &[&str],
+    ) -> Result<()> {
+        let start = Start {
+            call: call.clone(),
+            ambient: ambient.clone(),
+            cancelled: Arc::new(AtomicBool::new(false)),
+            reach: None,
+        };
+        let (mut store, instance) = instantiate(self, memory, start)?;
+        let before = self.globals(&mut store, instance)?;
+        for name in start_up {
+            run_start_up(&mut store, instance, name, self.stack_bytes)
+                .map_err(|error| error.within(format!("{name} of {}", call.function)))?;
+        }
+        let after = self.globals(&mut store, instance)?;
+        let changed = after.iter().zip(&before).zip(&self.exports.globals);
+        self.changed_globals = changed
+            .filter(|((after, before), _)| after != before)
+            .map(|((after, _), export)| (*export, value(*after)))
+            .collect();
+        let Some(grown) = store.data().memory else {
+            return Err(Error::internal("an instance without its memory"));
+        };
+        let bytes = grown.data(&store);
+        self.image = Arc::new(Image::new(bytes, bytes.len(), after).map_err(out_of_memory)?);
+        Ok(())
+    }
+
+    fn globals(
+        &self,
+        store: &mut Store<Guest>,
+        instance: wasmtime::Instance,
+    ) -> Result<Vec<GlobalValue>> {
+        let read = |export: &ModuleExport| {
+            let global = instance
+                .get_module_export(&mut *store, export)
+                .and_then(Extern::into_global);
+            global.and_then(|global| global_value(&global.get(&mut *store)))
+        };
+        let values: Option<Vec<_>> = self.exports.globals.iter().map(read).collect();
+        values.ok_or_else(|| Error::internal("a mutable global that the upload check let through"))
+    }
+
+    /// Whether its calls have been short lately.
+    pub(crate) fn is_short(&self) -> bool {
+        self.short_streak.load(Ordering::Relaxed) >= SHORT_STREAK
+    }
+
+    /// Remembers how long a call ran.
+    pub(crate) fn ran(&self, run_ns: u64) {
+        if run_ns > SHORT_NS {
+            self.short_streak.store(0, Ordering::Relaxed);
+        } else if !self.is_short() {
+            self.short_streak.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn out_of_memory(error: ganglion_snapshot::MapError) -> Error {
+    Error::unavailable(format!("an image cannot be made: {error}"))
+}
+
+/// What has to run before the first call, in this order (Faasm's).
+fn start_up(compiled: &Compiled) -> Vec<&'static str> {
+    let shape = &compiled.shape;
+    [
+        (shape.has_start, START_EXPORT),
+        (shape.has_constructors, "__wasm_call_ctors"),
+        (shape.has_zygote, "_faasm_zygote"),
+    ]
+    .into_iter()
+    .filter_map(|(has, name)| has.then_some(name))
+    .collect()
+}
+
+fn run_start_up(
+    store: &mut Store<Guest>,
+    instance: wasmtime::Instance,
+    name: &str,
+    stack_bytes: u64,
+) -> Result<()> {
+    let missing = || Error::internal(format!("no export `{name}`, which the upload check saw"));
+    let function = instance.get_func(&mut *store, name).ok_or_else(missing)?;
+    let mut results = vec![Val::I32(0); function.ty(&*store).results().len()];
+    let called = function.call(&mut *store, &[], &mut results);
+    let refused = store.data().refused_growth.clone();
+    match crate::stop::end_of(called, refused.as_deref(), stack_bytes) {
+        End::Exited(0) => {}
+        End::Exited(code) => return Err(Error::guest(format!("it exited with code {code}"))),
+        End::Failed(error) => return Err(error),
+    }
+    match results.first() {
+        Some(Val::I32(code)) if *code != 0 => Err(Error::guest(format!("it returned {code}"))),
+        _ => Ok(()),
+    }
+}
+
+fn exports(compiled: &Compiled) -> Result<Exports> {
+    let export = |name: &str| {
+        compiled.module.get_export_index(name).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("module {} has no export `{name}`", compiled.hash),
+            )
+        })
+    };
+    let globals = compiled.shape.mutable_globals.iter();
+    Ok(Exports {
+        memory: export(MEMORY_EXPORT)?,
+        main: export("_start")?,
+        table: compiled
+            .shape
+            .has_table
+            .then(|| export(TABLE_EXPORT))
+            .transpose()?,
+        globals: globals
+            .map(|index| export(&global_export(*index)))
+            .collect::<Result<_>>()?,
+    })
+}
+
+fn global_value(value: &Val) -> Option<GlobalValue> {
+    match *value {
+        Val::I32(value) => Some(GlobalValue::I32(value)),
+        Val::I64(value) => Some(GlobalValue::I64(value)),
+        Val::F32(bits) => Some(GlobalValue::F32(bits)),
+        Val::F64(bits) => Some(GlobalValue::F64(bits)),
+        _ => None,
+    }
+}
+
+fn value(value: GlobalValue) -> Val {
+    match value {
+        GlobalValue::I32(value) => Val::I32(value),
+        GlobalValue::I64(value) => Val::I64(value),
+        GlobalValue::F32(bits) => Val::F32(bits),
+        GlobalValue::F64(bits) => Val::F64(bits),
+    }
+}

@@ -1,0 +1,121 @@
+//! One call, from a free slot to its answer, on the thread that it is given.
+
+use crate::function::Function;
+use crate::guest::{Guest, Reach};
+use crate::memory::EngineMemory;
+use crate::stop::end_of;
+use bytes::Bytes;
+use ganglion_types::{Ambient, Call, End, Error, Result};
+use rustix::time::{ClockId, clock_gettime};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use wasmtime::{Extern, Instance, Store, UpdateDeadline};
+
+/// What an instance is made with.
+pub(crate) struct Start {
+    pub(crate) call: Arc<Call>,
+    pub(crate) ambient: Arc<dyn Ambient>,
+    pub(crate) cancelled: Arc<AtomicBool>,
+    /// `None` for start-up code.
+    pub(crate) reach: Option<Reach>,
+}
+
+/// What came of a run.
+pub(crate) struct Ran {
+    pub(crate) end: End,
+    pub(crate) output: Option<Bytes>,
+    pub(crate) stdout: Bytes,
+    pub(crate) stderr: Bytes,
+    pub(crate) objects: crate::guest::ObjectUse,
+    pub(crate) run_ns: u64,
+    pub(crate) cpu_ns: u64,
+}
+
+/// A fresh instance in a slot with the function's image.
+///
+/// # Errors
+/// `Busy` when every slot is in use; `Internal` when the engine refuses what the upload check took.
+pub(crate) fn instantiate(
+    function: &Function,
+    memory: &EngineMemory,
+    start: Start,
+) -> Result<(Store<Guest>, Instance)> {
+    let slot = memory
+        .prepare(&function.image)
+        .map_err(|error| Error::unavailable(format!("no memory for a guest: {error}")))?
+        .ok_or_else(|| Error::busy("every instance slot is in use (setting worker.instances)"))?;
+    let Start {
+        call,
+        ambient,
+        cancelled,
+        reach,
+    } = start;
+    let guest = Guest::new(call, ambient, cancelled, slot, reach);
+    let mut store = Store::new(function.pre.module().engine(), guest);
+    store.limiter(|guest| guest);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|context| {
+        context.data().may_go_on()?;
+        Ok(UpdateDeadline::Continue(1))
+    });
+    let failed = |error: wasmtime::Error| Error::internal(format!("instantiating: {error:#}"));
+    let instance = function.pre.instantiate(&mut store).map_err(failed)?;
+    let exported = instance.get_module_export(&mut store, &function.exports.memory);
+    let guest = store.data_mut();
+    guest.memory = exported.and_then(Extern::into_memory);
+    guest.table = function.exports.table;
+    guest.instance = Some(instance);
+    for (export, value) in &function.changed_globals {
+        let global = instance
+            .get_module_export(&mut store, export)
+            .and_then(Extern::into_global);
+        let global = global.ok_or_else(|| Error::internal("a global that is not exported"))?;
+        global.set(&mut store, *value).map_err(failed)?;
+    }
+    Ok((store, instance))
+}
+
+/// Runs a call in a fresh instance.
+///
+/// # Errors
+/// As [`instantiate`]: nothing ran. What the guest does is in the answer.
+pub(crate) fn run(function: &Function, memory: &EngineMemory, start: Start) -> Result<Ran> {
+    let (mut store, instance) = instantiate(function, memory, start)?;
+    let main = instance.get_module_export(&mut store, &function.exports.main);
+    let main = main
+        .and_then(Extern::into_func)
+        .map(|main| main.typed::<(), ()>(&store));
+    let Some(Ok(main)) = main else {
+        return Err(Error::internal("`_start` is not what it was"));
+    };
+    let (began_ns, cpu_began_ns) = (store.data().ambient.monotonic_ns(), thread_cpu_ns());
+    let result = main.call(&mut store, ());
+    let run_ns = store.data().ambient.monotonic_ns() - began_ns;
+    let cpu_ns = thread_cpu_ns() - cpu_began_ns;
+    let guest = store.data_mut();
+    let mut end = end_of(
+        result,
+        guest.refused_growth.as_deref(),
+        function.stack_bytes,
+    );
+    if guest.slot.take_torn() {
+        end = End::Failed(Error::corrupt(
+            "an object's file was cut short or could not be read while the function had it mapped",
+        ));
+    }
+    Ok(Ran {
+        end,
+        output: guest.output.take(),
+        stdout: std::mem::take(&mut guest.stdout).into(),
+        stderr: std::mem::take(&mut guest.stderr).into(),
+        objects: guest.objects,
+        run_ns,
+        cpu_ns,
+    })
+}
+
+fn thread_cpu_ns() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let (seconds, nanos) = (time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned());
+    seconds * 1_000_000_000 + nanos
+}

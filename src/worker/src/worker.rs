@@ -1,0 +1,324 @@
+//! A node's worker: takes calls or refuses them, and gives each a thread.
+
+use crate::epochs::Epochs;
+use crate::function::Function;
+use crate::functions::Functions;
+use crate::guest::Reach;
+use crate::host;
+use crate::memory::EngineMemory;
+use crate::run::{Ran, Start, run};
+use crate::wait::{Thread, Waiting};
+use async_trait::async_trait;
+use ganglion_registry::Modules;
+use ganglion_scheduler::{AdmissionFacts, admit};
+use ganglion_store::ObjectStore;
+use ganglion_types::{
+    Ambient, Answer, Call, Error, Executor, Load, NodeId, Result, Site, Start as Started, Usage,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How many calls of one process may run on the threads that receive calls; shared by its workers.
+#[derive(Clone, Debug)]
+pub struct Inline(Arc<Semaphore>);
+
+impl Inline {
+    /// `at_once`: fewer than the runtime has threads, so that one is always left to receive; 0 never runs a call inline.
+    pub fn new(at_once: usize) -> Self {
+        Self(Arc::new(Semaphore::new(at_once)))
+    }
+}
+
+/// An operator's settings for a worker.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerSettings {
+    /// Guests that compute at once. Settings `compute.permits`, `storage.permits`.
+    pub permits: u32,
+    /// Calls that may wait for a permit. Settings `compute.queue`, `storage.queue`.
+    pub queue_max: u32,
+    /// A guest's native stack, in bytes. Setting `limits.stack`.
+    pub stack_bytes: u64,
+}
+
+/// What a worker is built from.
+pub struct WorkerParts {
+    /// The node it works for.
+    pub node: NodeId,
+    /// What kind of node that is.
+    pub site: Site,
+    /// Machine code of functions; its engine is [`crate::engine`]'s.
+    pub modules: Arc<Modules>,
+    /// The slots of that engine.
+    pub memory: EngineMemory,
+    /// The beat of that engine.
+    pub epochs: Arc<Epochs>,
+    /// The objects that guests reach; on a storage node it has that node's own as files.
+    pub store: Arc<dyn ObjectStore>,
+    /// Clocks and randomness.
+    pub ambient: Arc<dyn Ambient>,
+    /// The process's allowance of inline calls.
+    pub inline: Inline,
+    /// The operator's settings.
+    pub settings: WorkerSettings,
+}
+
+/// Runs calls on one node. A handle: clones are the same worker.
+#[derive(Clone)]
+pub struct Worker(Arc<Shared>);
+
+struct Shared {
+    node: NodeId,
+    site: Site,
+    functions: Functions,
+    memory: EngineMemory,
+    epochs: Arc<Epochs>,
+    store: Arc<dyn ObjectStore>,
+    ambient: Arc<dyn Ambient>,
+    inline: Inline,
+    settings: WorkerSettings,
+    permits: Arc<Semaphore>,
+    running: AtomicU32,
+    queued: AtomicU32,
+    service_ns: AtomicU64,
+    draining: AtomicBool,
+}
+
+impl Worker {
+    /// # Errors
+    /// `Internal` when the host interface cannot be linked.
+    pub fn new(parts: WorkerParts) -> Result<Self> {
+        let WorkerParts {
+            node,
+            site,
+            modules,
+            memory,
+            epochs,
+            store,
+            ambient,
+            inline,
+            settings,
+        } = parts;
+        let linker = host::linker(modules.engine())
+            .map_err(|error| Error::internal(format!("the host interface: {error:#}")))?;
+        let functions = Functions::new(
+            modules,
+            linker,
+            memory.clone(),
+            ambient.clone(),
+            settings.stack_bytes,
+        );
+        Ok(Self(Arc::new(Shared {
+            node,
+            site,
+            functions,
+            memory,
+            epochs,
+            store,
+            ambient,
+            inline,
+            permits: Arc::new(Semaphore::new(settings.permits as usize)),
+            settings,
+            running: AtomicU32::new(0),
+            queued: AtomicU32::new(0),
+            service_ns: AtomicU64::new(0),
+            draining: AtomicBool::new(false),
+        })))
+    }
+
+    /// The node it works for.
+    pub fn node(&self) -> &NodeId {
+        &self.0.node
+    }
+
+    /// What kind of node that is.
+    pub fn site(&self) -> Site {
+        self.0.site
+    }
+
+    /// What it would say of its work now.
+    pub fn load(&self) -> Load {
+        self.0.load()
+    }
+
+    /// From now on new calls are refused; running ones go on.
+    pub fn drain(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Executor for Worker {
+    async fn execute(&self, call: Call) -> Result<Answer> {
+        let worker = &self.0;
+        let arrived_ns = worker.ambient.monotonic_ns();
+        worker.admit(&call, arrived_ns)?;
+        let call = Arc::new(call);
+        let (function, start) = match worker.functions.ready(&call.module) {
+            Some(function) => (function, Started::Restored),
+            None => (worker.functions.load(&call).await?, Started::Cold),
+        };
+        let permit = worker.permit(&call).await?;
+        let ran = worker.run(function, call, permit).await?;
+        Ok(worker.answer(ran, arrived_ns, start))
+    }
+}
+
+impl Shared {
+    fn load(&self) -> Load {
+        Load {
+            permits: self.settings.permits,
+            running: self.running.load(Ordering::Relaxed),
+            queued: self.queued.load(Ordering::Relaxed),
+            service_ns: self.service_ns.load(Ordering::Relaxed),
+            draining: self.draining.load(Ordering::Relaxed),
+        }
+    }
+
+    fn admit(&self, call: &Call, now_ns: u64) -> Result<()> {
+        admit(&AdmissionFacts {
+            node: &self.node,
+            site: self.site,
+            ndp: call.ndp,
+            load: self.load(),
+            queue_max: self.settings.queue_max,
+            remaining: call.deadline.remaining(now_ns),
+        })
+    }
+
+    /// A permit: at once, or after waiting in the queue.
+    async fn permit(&self, call: &Call) -> Result<OwnedSemaphorePermit> {
+        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
+            return Ok(permit);
+        }
+        let _queued = Counted::up(&self.queued);
+        let remaining = call.deadline.remaining(self.ambient.monotonic_ns());
+        match tokio::time::timeout(remaining, self.permits.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(Error::unavailable(format!(
+                "{} is shutting down",
+                self.node
+            ))),
+            Err(_) => Err(Error::busy(format!(
+                "{} had no permit to give before the call's deadline (setting {}.permits)",
+                self.node, self.site
+            ))),
+        }
+    }
+
+    async fn run(
+        self: &Arc<Self>,
+        function: Arc<Function>,
+        call: Arc<Call>,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Ran> {
+        if function.is_short()
+            && let Ok(_inline) = self.inline.0.try_acquire()
+        {
+            let cancelled = Arc::new(AtomicBool::new(false));
+            return self.run_here(&function, call, permit, cancelled, Thread::Inline);
+        }
+        let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
+        let (worker, cancelled) = (self.clone(), cancel.0.clone());
+        let ran = tokio::task::spawn_blocking(move || {
+            worker.run_here(&function, call, permit, cancelled, Thread::Own)
+        });
+        ran.await
+            .map_err(|error| Error::internal(format!("a guest's thread ended early: {error}")))?
+    }
+
+    fn run_here(
+        &self,
+        function: &Function,
+        call: Arc<Call>,
+        permit: OwnedSemaphorePermit,
+        cancelled: Arc<AtomicBool>,
+        thread: Thread,
+    ) -> Result<Ran> {
+        let _running = Counted::up(&self.running);
+        let _beat = self.epochs.guest();
+        let waiting = Waiting::new(
+            thread,
+            self.permits.clone(),
+            permit,
+            call.deadline,
+            self.ambient.clone(),
+        );
+        let reach = Reach {
+            node: self.node.clone(),
+            store: self.store.clone(),
+            waiting,
+        };
+        let ambient = self.ambient.clone();
+        let ran = run(
+            function,
+            &self.memory,
+            Start {
+                call,
+                ambient,
+                cancelled,
+                reach: Some(reach),
+            },
+        )?;
+        function.ran(ran.run_ns);
+        self.learn(ran.run_ns);
+        Ok(ran)
+    }
+
+    /// Smooths the service time over about eight calls. Two at once may lose one's contribution, which does no harm.
+    fn learn(&self, run_ns: u64) {
+        let old = self.service_ns.load(Ordering::Relaxed);
+        let new = if old == 0 {
+            run_ns
+        } else {
+            old - old / 8 + run_ns / 8
+        };
+        self.service_ns.store(new.max(1), Ordering::Relaxed);
+    }
+
+    fn answer(&self, ran: Ran, arrived_ns: u64, start: Started) -> Answer {
+        let elapsed_ns = self.ambient.monotonic_ns() - arrived_ns;
+        Answer {
+            end: ran.end,
+            output: ran.output,
+            stdout: ran.stdout,
+            stderr: ran.stderr,
+            node: self.node.clone(),
+            site: self.site,
+            usage: Usage {
+                wait_ns: elapsed_ns.saturating_sub(ran.run_ns),
+                run_ns: ran.run_ns,
+                cpu_ns: ran.cpu_ns,
+                object_bytes: ran.objects.object_bytes,
+                moved_bytes: ran.objects.moved_bytes,
+                link_ns: ran.objects.link_ns,
+                start,
+            },
+            load: self.load(),
+        }
+    }
+}
+
+/// Stops the guest when its caller no longer waits.
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Counted<'a>(&'a AtomicU32);
+
+impl<'a> Counted<'a> {
+    fn up(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
