@@ -6,6 +6,8 @@
 mod ambient;
 mod bundled;
 mod cluster;
+mod directory;
+mod local_peer;
 mod process;
 mod settings;
 mod shutdown;
