@@ -1,7 +1,7 @@
 // How often each word occurs. Pure: bytes in, text out.
 //
 // The table is open: a slot is 24 bytes and holds a word's first eight bytes itself, so that short words, which are most
-// words, are compared without a look at the text. It grows by doubling when it is half full. When all is counted the used
+// words, are compared without a look at the text. It doubles when it is three quarters full. When all is counted the used
 // slots are moved together and sorted where they are.
 #ifndef GANGLION_KERNELS_WORDCOUNT_HPP
 #define GANGLION_KERNELS_WORDCOUNT_HPP
@@ -42,7 +42,7 @@ public:
             if (slot.count == 0) {
                 slot = {head, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(length), 1};
                 used_ += 1;
-                if (used_ * 2 > slots_.size()) {
+                if (used_ * 4 > slots_.size() * 3) {
                     grow();
                 }
                 return;
@@ -78,7 +78,7 @@ private:
         std::uint32_t count;  // 0 in a free slot
     };
 
-    static constexpr unsigned initial_bits = 12;
+    static constexpr unsigned initial_bits = 8; // 6 KiB, so that a small object dirties few pages
 
     std::uint64_t load(std::size_t at) const
     {

@@ -49,7 +49,9 @@ impl Hasher for WordHasher {
         for chunk in chunks {
             self.mix(u64::from_le_bytes(*chunk));
         }
-        let last = rest.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+        let last = rest
+            .iter()
+            .fold(0, |value, byte| value << 8 | u64::from(*byte));
         self.mix(last);
     }
 
