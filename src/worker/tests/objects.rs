@@ -182,6 +182,37 @@ async fn a_storage_call_runs_its_function_and_gives_its_value_back() {
     assert_eq!(error.kind(), ErrorKind::Guest);
 }
 
+/// What wasi-libc's allocator does: the first time, everything up to the memory's size is heap.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_is_no_part_of_the_memory_that_an_allocator_sees() {
+    let lab = Lab::with_objects(Where::Here);
+    lab.put("k", b"object").await;
+    let sizes = lab
+        .add(
+            r#"(module
+            (import "env" "__faasmndp_getMmap" (func $map (param i32 i32 i64 i64 i32) (result i32)))
+            (import "env" "__faasm_write_output" (func $out (param i32 i32)))
+            (memory (export "memory") 3)
+            (data (i32.const 16) "k")
+            (func $size (param i32) (i32.store8 (local.get 0) (i32.add (i32.const 48) (memory.size))))
+            (func (export "_start")
+                (call $size (i32.const 100))
+                (drop (call $map (i32.const 16) (i32.const 1) (i64.const 0) (i64.const 100) (i32.const 8)))
+                (call $size (i32.const 101))
+                (i32.store8 (i32.const 102) (i32.add (i32.const 48)
+                    (i32.eq (memory.grow (i32.const 1)) (i32.const 33))))
+                (i32.store8 (i32.const 103) (i32.add (i32.const 48) (i32.eq (memory.size) (i32.const 34))))
+                (i32.store8 (i32.const 104) (i32.add (i32.const 48)
+                    (i32.eq (memory.grow (i32.const 60000)) (i32.const -1))))
+                (i32.store8 (i32.const 105) (i32.add (i32.const 48) (i32.eq (memory.size) (i32.const 34))))
+                (call $out (i32.const 100) (i32.const 6))))"#,
+        )
+        .await;
+    for _ in 0..3 {
+        assert_eq!(lab.run(sizes, "").await.output.unwrap(), "331111");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn start_up_code_reaches_no_object() {
     let lab = Lab::with_objects(Where::Here);
