@@ -54,6 +54,9 @@ pub mod message {
     include!(concat!(env!("OUT_DIR"), "/ganglion.wire.rs"));
 }
 
+/// What all of [`message`] can do: `encode`, `decode`, `encoded_len`.
+pub use prost::Message;
+
 pub use call::{ExecutedParts, call_id_from_halves, call_id_halves, executed_parts};
 pub use frame::{
     Decoder, Frame, FrameError, FrameLimits, HEADER_BYTES, Kind, LARGE_PAYLOAD_BYTES, Payload,
