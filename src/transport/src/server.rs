@@ -41,7 +41,16 @@ impl Server {
     /// `Unavailable` when the address cannot be had.
     pub async fn bind(address: impl ToSocketAddrs, parts: ServerParts) -> Result<Self> {
         let failed = |error: std::io::Error| Error::unavailable(format!("listening: {error}"));
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        Self::on(TcpListener::bind(address).await.map_err(failed)?, parts)
+    }
+
+    /// A server on a socket that listens already: nodes that know each other's addresses have to listen before any of them
+    /// can be made.
+    ///
+    /// # Errors
+    /// `Unavailable` when the socket has no address.
+    pub fn on(listener: TcpListener, parts: ServerParts) -> Result<Self> {
+        let failed = |error: std::io::Error| Error::unavailable(format!("listening: {error}"));
         Ok(Self {
             address: listener.local_addr().map_err(failed)?,
             listener,
