@@ -2,8 +2,8 @@
 
 use crate::dispatch::Dispatcher;
 use crate::drain::Drain;
-use crate::facts::Knowledge;
 use crate::faasm::{self, Background};
+use crate::facts::Knowledge;
 use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::settings::GatewaySettings;
@@ -95,7 +95,7 @@ impl Gateway {
     /// Only the Faasm dialect answers with permissive CORS headers, as Faasm does; `/v1`, which can also delete, is not
     /// open to the scripts of foreign pages.
     pub fn router(&self) -> Router {
-        let call = || post(faasm::call);
+        let call = || post(faasm::call::call);
         Router::new()
             .route("/f/", call())
             .route("/f", call())
@@ -105,10 +105,13 @@ impl Gateway {
                 "/f/{user}/{function}",
                 put(faasm::put_function)
                     .get(faasm::get_function)
-                    .post(faasm::call),
+                    .post(faasm::call::call),
             )
             .route("/p/{user}/{function}", put(faasm::put_python))
-            .route("/s/{user}/{key}", put(faasm::put_state).get(faasm::get_state))
+            .route(
+                "/s/{user}/{key}",
+                put(faasm::put_state).get(faasm::get_state),
+            )
             .route("/file", put(faasm::put_file).get(faasm::get_file))
             .merge(v1::routes())
             .route("/v1/openapi.json", get(openapi::document))

@@ -15,7 +15,9 @@ use crate::metrics::Metrics;
 use crate::peers::{Member, Peers, find};
 use crate::settings::GatewaySettings;
 use bytes::{Bytes, BytesMut};
-use ganglion_scheduler::{Candidate, Decision, Facts, Link, ObjectFacts, Outcome, Prediction, decide};
+use ganglion_scheduler::{
+    Candidate, Decision, Facts, Link, ObjectFacts, Outcome, Prediction, Profile, decide,
+};
 use ganglion_store::ObjectStore;
 use ganglion_types::{
     Ambient, Answer, Call, Error, ErrorKind, Ndp, NodeId, ObjectKey, Result, Site,
@@ -105,18 +107,22 @@ impl Dispatcher {
     async fn place(&self, call: &Call, wishes: Wishes, now_ns: u64) -> Result<Placed> {
         let members = self.peers.current();
         let home = call.object.as_ref().and_then(|key| self.store.home(key));
-        let object = self.object_facts(call, home.as_ref(), &members, now_ns).await;
+        let object = self
+            .object_facts(call, home.as_ref(), &members, now_ns)
+            .await;
         let mut refused = vec![false; members.len()];
         let mut past = Past::default();
         loop {
             let candidates = self.candidates(&members, &refused, home.as_ref());
-            let chosen = self.decide(call, wishes, object, &candidates, &past);
+            let mut known = Profile::default();
+            let chosen = self.decide(call, wishes, object, &candidates, &past, &mut known);
             let decision = chosen.map_err(|error| past.final_error(error))?;
             let member = &members[decision.chosen.index];
             let error = match self.execute(member, call, now_ns).await {
                 Ok(answer) => {
                     let outcome = Outcome::of(&decision, &answer);
-                    self.knowledge.learn(call.module, outcome.as_ref(), &answer, home.as_ref());
+                    self.knowledge
+                        .learn(call.module, outcome.as_ref(), &answer, home.as_ref());
                     return Ok(Placed {
                         reason: past.reason(&decision, wishes),
                         predicted: decision.chosen.predicted,
@@ -127,7 +133,12 @@ impl Dispatcher {
             };
             self.metrics.refused(decision.chosen.site, error.kind());
             refused[decision.chosen.index] = true;
-            past.take(decision.chosen.node, error, wishes, self.settings.attempts_max)?;
+            past.take(
+                decision.chosen.node,
+                error,
+                wishes,
+                self.settings.attempts_max,
+            )?;
         }
     }
 
@@ -177,18 +188,26 @@ impl Dispatcher {
         object: Option<ObjectFacts<'a>>,
         candidates: &'a [Candidate<'a>],
         past: &Past,
+        known: &'a mut Profile,
     ) -> Result<Decision<'a>> {
         let mut profiles = self.knowledge.profiles();
         let profile = profiles.get_or_default(&call.module);
-        let known = *profile;
+        *known = *profile;
         let mut decision = decide(&Facts {
             // A call that may have run goes nowhere but to compute.
-            ndp: if past.lost.is_some() { Ndp::Forbidden } else { call.ndp },
+            ndp: if past.lost.is_some() {
+                Ndp::Forbidden
+            } else {
+                call.ndp
+            },
             input_bytes: call.input.len() as u64,
             object,
             candidates,
-            profile: &known,
-            spread: self.spread.fetch_add(1, Ordering::Relaxed).wrapping_mul(SPREAD),
+            profile: known,
+            spread: self
+                .spread
+                .fetch_add(1, Ordering::Relaxed)
+                .wrapping_mul(SPREAD),
         })?;
         match decision.alternative {
             Some(storage) if wishes.storage && storage.site == Site::Storage => {
@@ -220,7 +239,13 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Past {
     /// A node has not answered with a result: goes on (`Ok`) or ends the call.
-    fn take(&mut self, node: &NodeId, error: Error, wishes: Wishes, attempts_max: u32) -> Result<()> {
+    fn take(
+        &mut self,
+        node: &NodeId,
+        error: Error,
+        wishes: Wishes,
+        attempts_max: u32,
+    ) -> Result<()> {
         self.attempts += 1;
         let again = self.attempts < attempts_max;
         match error.kind() {
@@ -255,7 +280,10 @@ impl Past {
             None if decision.chosen.site == Site::Storage => {
                 write!(reason, "{node}: is_storage asks for the object's node")
             }
-            None => write!(reason, "{decision}; is_storage has no storage node to ask for"),
+            None => write!(
+                reason,
+                "{decision}; is_storage has no storage node to ask for"
+            ),
         };
         written.expect("writing to memory does not fail");
         reason.freeze()

@@ -33,7 +33,8 @@ impl Values {
 
 /// A value of bytes that are printable by construction.
 fn shared(bytes: Bytes) -> HeaderValue {
-    HeaderValue::from_maybe_shared(bytes).unwrap_or_else(|_| HeaderValue::from_static("unprintable"))
+    HeaderValue::from_maybe_shared(bytes)
+        .unwrap_or_else(|_| HeaderValue::from_static("unprintable"))
 }
 
 /// The identity of a call, for answers and errors alike.
@@ -54,7 +55,10 @@ pub(crate) fn explain(headers: &mut HeaderMap, placed: &Placed) {
     headers.insert(SITE, HeaderValue::from_static(answer.site.as_str()));
     headers.insert(REASON, shared(placed.reason.clone()));
     headers.insert(MOVED_BYTES, values.value(usage.moved_bytes));
-    headers.insert(PREDICTED_US, values.value(placed.predicted.total_ns() / 1_000));
+    headers.insert(
+        PREDICTED_US,
+        values.value(placed.predicted.total_ns() / 1_000),
+    );
     headers.insert(RUN_US, values.value(usage.run_ns / 1_000));
     headers.insert(WAIT_US, values.value(usage.wait_ns / 1_000));
     if let End::Exited(code) = answer.end {

@@ -62,7 +62,10 @@ impl Knowledge {
         home: Option<&NodeId>,
     ) {
         if let Some(outcome) = outcome {
-            self.profiles.lock().get_or_default(&module).observe(outcome);
+            self.profiles
+                .lock()
+                .get_or_default(&module)
+                .observe(outcome);
         }
         let usage = &answer.usage;
         let away = home.filter(|home| **home != answer.node && usage.moved_bytes >= TELLING_BYTES);

@@ -48,7 +48,8 @@ async fn reasons(app: &App) -> Vec<String> {
     if app.drain.is_draining() {
         reasons.push("draining".to_owned());
     }
-    let takes_calls = |load: Option<Load>| load.is_some_and(|load| !load.draining && load.permits > 0);
+    let takes_calls =
+        |load: Option<Load>| load.is_some_and(|load| !load.draining && load.permits > 0);
     let members = app.peers.current();
     let compute = |peer: &crate::peers::Member| {
         peer.peer.site() == Site::Compute && takes_calls(peer.peer.load())
@@ -67,7 +68,9 @@ async fn store_answers(app: &App) -> Result<(), Error> {
     let listed = app.store.list(&bucket, "", None, 1);
     match tokio::time::timeout(STORE_WAIT, listed).await {
         Ok(listed) => listed.map(|_| ()),
-        Err(_) => Err(Error::unavailable(format!("no answer within {STORE_WAIT:?}"))),
+        Err(_) => Err(Error::unavailable(format!(
+            "no answer within {STORE_WAIT:?}"
+        ))),
     }
 }
 

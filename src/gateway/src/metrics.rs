@@ -5,10 +5,10 @@ use crate::peers::Member;
 use ganglion_types::{Answer, End, ErrorKind, Site};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet};
-use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::Registry;
 use std::fmt;
 use std::sync::Arc;
@@ -51,8 +51,21 @@ struct NodeState {
 
 /// Upper bounds of the buckets of a call's time, in microseconds.
 const CALL_BOUNDS_US: [u64; 15] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000,
-    5_000_000, 30_000_000, 120_000_000,
+    100,
+    250,
+    500,
+    1_000,
+    2_500,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    1_000_000,
+    5_000_000,
+    30_000_000,
+    120_000_000,
 ];
 
 /// How long calls took, counted without a lock.
@@ -73,6 +86,10 @@ impl Times {
 #[derive(Clone, Debug, Default)]
 struct CallSeconds(Arc<Times>);
 
+impl TypedMetric for CallSeconds {
+    const TYPE: MetricType = MetricType::Histogram;
+}
+
 impl EncodeMetric for CallSeconds {
     fn encode(&self, mut encoder: MetricEncoder) -> Result<(), fmt::Error> {
         let counts = self.0.buckets.each_ref().map(|b| b.load(Ordering::Relaxed));
@@ -83,7 +100,7 @@ impl EncodeMetric for CallSeconds {
     }
 
     fn metric_type(&self) -> MetricType {
-        MetricType::Histogram
+        Self::TYPE
     }
 }
 
@@ -141,11 +158,31 @@ impl Metrics {
         let objects = Family::<Operation, Counter>::default();
         let uploads = Family::<OutcomeOnly, Counter>::default();
         let (in_flight, nodes) = (Gauge::default(), Family::default());
-        registry.register("calls", "Calls by where they ran and how they ended", calls.clone());
-        registry.register("refusals", "Nodes that did not answer a call with a result, by reason", refusals.clone());
-        registry.register("moved_bytes", "Object bytes that crossed a link for calls", moved.clone());
-        registry.register("call_seconds", "Time from a call's arrival to its answer", seconds.clone());
-        registry.register("object_operations", "Requests for objects over HTTP", objects.clone());
+        registry.register(
+            "calls",
+            "Calls by where they ran and how they ended",
+            calls.clone(),
+        );
+        registry.register(
+            "refusals",
+            "Nodes that did not answer a call with a result, by reason",
+            refusals.clone(),
+        );
+        registry.register(
+            "moved_bytes",
+            "Object bytes that crossed a link for calls",
+            moved.clone(),
+        );
+        registry.register(
+            "call_seconds",
+            "Time from a call's arrival to its answer",
+            seconds.clone(),
+        );
+        registry.register(
+            "object_operations",
+            "Requests for objects over HTTP",
+            objects.clone(),
+        );
         registry.register("uploads", "Functions uploaded", uploads.clone());
         registry.register("calls_in_flight", "Calls under way", in_flight.clone());
         registry.register("node_load", "Load of each node as last told", nodes.clone());
@@ -168,14 +205,26 @@ impl Metrics {
         });
         let failed = ErrorKind::ALL.map(|kind| {
             let outcome = kind.as_str();
-            calls.get_or_create_owned(&SiteOutcome { site: "none", outcome })
+            calls.get_or_create_owned(&SiteOutcome {
+                site: "none",
+                outcome,
+            })
         });
         let objects = ["put", "get", "stat", "delete", "list"].map(|operation| {
-            ["ok", "failed"].map(|outcome| objects.get_or_create_owned(&Operation { operation, outcome }))
+            ["ok", "failed"]
+                .map(|outcome| objects.get_or_create_owned(&Operation { operation, outcome }))
         });
         let uploads =
             ["ok", "refused"].map(|outcome| uploads.get_or_create_owned(&OutcomeOnly { outcome }));
-        Self { registry, sites, failed, objects, uploads, in_flight, nodes }
+        Self {
+            registry,
+            sites,
+            failed,
+            objects,
+            uploads,
+            in_flight,
+            nodes,
+        }
     }
 
     pub(crate) fn begin_call(&self) -> InFlight<'_> {

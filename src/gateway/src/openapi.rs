@@ -9,15 +9,39 @@ use utoipa::OpenApi;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Ganglion", description = "Near-data processing: functions run where their objects are."),
+    info(
+        title = "Ganglion",
+        description = "Near-data processing: functions run where their objects are."
+    ),
     paths(
-        v1::list_functions, v1::put_function, v1::get_function, v1::delete_function, v1::get_module, v1::invoke,
-        v1::put_object, v1::get_object, v1::head_object, v1::delete_object, v1::list_objects, v1::list_buckets,
-        v1::list_nodes, faasm::call, health::alive, health::ready, health::metrics,
+        v1::functions::list_functions,
+        v1::functions::put_function,
+        v1::functions::get_function,
+        v1::functions::delete_function,
+        v1::functions::get_module,
+        v1::invoke::invoke,
+        v1::objects::put_object,
+        v1::objects::get_object,
+        v1::objects::head_object,
+        v1::objects::delete_object,
+        v1::objects::list_objects,
+        v1::objects::list_buckets,
+        v1::nodes::list_nodes,
+        faasm::call::call,
+        health::alive,
+        health::ready,
+        health::metrics,
     ),
     components(schemas(
-        ProblemBody, ProblemDetail, v1::FunctionJson, v1::FunctionList, v1::ObjectJson, v1::ObjectList, v1::BucketList,
-        v1::NodeList, health::Readiness,
+        ProblemBody,
+        ProblemDetail,
+        v1::functions::FunctionJson,
+        v1::functions::FunctionList,
+        v1::objects::ObjectJson,
+        v1::objects::ObjectList,
+        v1::objects::BucketList,
+        v1::nodes::NodeList,
+        health::Readiness,
     ))
 )]
 struct Document;

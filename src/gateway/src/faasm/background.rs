@@ -150,7 +150,10 @@ impl Background {
     ///
     /// # Errors
     /// `Busy` when as many run as may.
-    pub(super) fn begin(&self, work: impl Future<Output = Finished> + Send + 'static) -> Result<u64> {
+    pub(super) fn begin(
+        &self,
+        work: impl Future<Output = Finished> + Send + 'static,
+    ) -> Result<u64> {
         let number = self.reserve()?;
         let background = self.clone();
         self.tasks.spawn(async move {
@@ -193,7 +196,9 @@ impl Background {
         };
         calls.bytes += finished.bytes();
         calls.by_number.insert(number, Some(Arc::new(finished)));
-        calls.oldest.push_back((number, self.ambient.monotonic_ns()));
+        calls
+            .oldest
+            .push_back((number, self.ambient.monotonic_ns()));
         self.drop_expired(&mut calls);
     }
 

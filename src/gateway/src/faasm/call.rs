@@ -12,7 +12,9 @@ use crate::problem::Problem;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use ganglion_types::{Answer, CallId, End, Error, ErrorKind, FunctionRef, Ndp, Result, TraceParent};
+use ganglion_types::{
+    Answer, CallId, End, Error, ErrorKind, FunctionRef, Ndp, Result, TraceParent,
+};
 use http::{Method, StatusCode};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -117,9 +119,14 @@ fn begin(app: Shared, id: CallId, function: FunctionRef, asked: Asked) -> Respon
 
 fn status(app: &Shared, number: u64) -> Response {
     match app.background.status(number) {
-        Err(error) => reply::text(StatusCode::INTERNAL_SERVER_ERROR, format!("FAILED: {error}")),
+        Err(error) => reply::text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("FAILED: {error}"),
+        ),
         Ok(None) => reply::text(StatusCode::OK, Bytes::from_static(b"RUNNING")),
-        Ok(Some(finished)) if finished.succeeded() => reply::text(StatusCode::OK, finished.json(number)),
+        Ok(Some(finished)) if finished.succeeded() => {
+            reply::text(StatusCode::OK, finished.json(number))
+        }
         Ok(Some(finished)) => {
             let failed = [b"FAILED: ", &finished.output()[..]].concat();
             reply::text(StatusCode::INTERNAL_SERVER_ERROR, failed)

@@ -52,8 +52,12 @@ impl<'a> Wanted<'a> {
         let message: Message<'a> = serde_json::from_slice(body)
             .map_err(|error| Error::invalid(format!("the body is no JSON message: {error}")))?;
         match message {
-            Message { status: true, id, .. } => Ok(Self::Status(id)),
-            Message { exec_graph: true, .. } => Err(not_offered("exec_graph")),
+            Message {
+                status: true, id, ..
+            } => Ok(Self::Status(id)),
+            Message {
+                exec_graph: true, ..
+            } => Err(not_offered("exec_graph")),
             Message { r#type: FLUSH, .. } => Ok(Self::Flush),
             Message { r#type: 0, .. } => Self::call(message),
             Message { r#type, .. } => Err(not_offered(&format!("message type {}", r#type))),
@@ -89,7 +93,8 @@ mod tests {
 
     #[test]
     fn strings_without_escapes_are_not_copied() {
-        let body = br#"{"user":"ndp","function":"wc","input_data":"plain","cmdline":"a\nb","sgx":7}"#;
+        let body =
+            br#"{"user":"ndp","function":"wc","input_data":"plain","cmdline":"a\nb","sgx":7}"#;
         let Ok(Wanted::Call(message)) = Wanted::parse(body) else {
             panic!("a call");
         };
@@ -100,7 +105,10 @@ mod tests {
     #[test]
     fn faasms_order_of_questions_is_kept() {
         let wanted = |body: &'static str| Wanted::parse(body.as_bytes()).unwrap();
-        assert!(matches!(wanted(r#"{"status":true,"exec_graph":true,"id":7}"#), Wanted::Status(7)));
+        assert!(matches!(
+            wanted(r#"{"status":true,"exec_graph":true,"id":7}"#),
+            Wanted::Status(7)
+        ));
         assert!(matches!(wanted(r#"{"type":3}"#), Wanted::Flush));
         assert!(refusal(r#"{"exec_graph":true,"id":7}"#).starts_with("exec_graph is not offered"));
     }
@@ -114,8 +122,18 @@ mod tests {
             refusal(r#"{"user":"python","function":"f","python":true}"#),
             "python is not offered by Ganglion"
         );
-        for wrong in ["{", "[]", "7", r#"{"user":7}"#, r#"{"async":"yes"}"#, "{\"user\":\"\u{1}\"}"] {
-            assert!(refusal(wrong).starts_with("the body is no JSON message"), "{wrong}");
+        for wrong in [
+            "{",
+            "[]",
+            "7",
+            r#"{"user":7}"#,
+            r#"{"async":"yes"}"#,
+            "{\"user\":\"\u{1}\"}",
+        ] {
+            assert!(
+                refusal(wrong).starts_with("the body is no JSON message"),
+                "{wrong}"
+            );
         }
     }
 }

@@ -5,13 +5,13 @@
 //! the wrong types is refused and does not end the server, and `exec_graph`, Python and MPI are refused by name.
 
 mod background;
-mod call;
+pub(crate) mod call;
 mod message;
 mod reply;
 mod upload;
 
 pub(crate) use background::Background;
-pub(crate) use call::{any_path, call};
+pub(crate) use call::any_path;
 pub(crate) use reply::other_method;
 pub(crate) use upload::{
     get_file, get_function, get_state, ping, put_file, put_function, put_python, put_state,

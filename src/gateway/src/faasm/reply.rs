@@ -34,9 +34,10 @@ pub(crate) fn allow_origin(headers: &mut HeaderMap) {
 /// A failure. Faasm knows 400 and 500; a refusal keeps its own status, so that a client can tell that nothing ran.
 pub(crate) fn failure(error: &Error) -> Response {
     let (status, retry_after) = match error.kind() {
-        kind @ (ErrorKind::Invalid | ErrorKind::Denied | ErrorKind::Busy | ErrorKind::Unavailable) => {
-            status_of(kind)
-        }
+        kind @ (ErrorKind::Invalid
+        | ErrorKind::Denied
+        | ErrorKind::Busy
+        | ErrorKind::Unavailable) => status_of(kind),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, None),
     };
     refusal(status, error.message().to_owned(), retry_after)
@@ -44,7 +45,11 @@ pub(crate) fn failure(error: &Error) -> Response {
 
 /// A failure with the status of a problem.
 pub(crate) fn problem(problem: &Problem) -> Response {
-    refusal(problem.status(), problem.message().to_owned(), problem.retry_after())
+    refusal(
+        problem.status(),
+        problem.message().to_owned(),
+        problem.retry_after(),
+    )
 }
 
 fn refusal(status: StatusCode, message: String, retry_after: Option<HeaderValue>) -> Response {

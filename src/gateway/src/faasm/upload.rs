@@ -75,7 +75,9 @@ pub(crate) async fn get_function(
 pub(crate) async fn put_python() -> Response {
     reply::text(
         StatusCode::NOT_IMPLEMENTED,
-        Bytes::from_static(b"python functions are not offered by Ganglion: upload WebAssembly to /f/"),
+        Bytes::from_static(
+            b"python functions are not offered by Ganglion: upload WebAssembly to /f/",
+        ),
     )
 }
 
@@ -102,7 +104,11 @@ pub(crate) async fn get_state(
 }
 
 /// `PUT /file` with the header `FilePath`: a shared file.
-pub(crate) async fn put_file(State(app): State<Shared>, headers: HeaderMap, body: Body) -> Response {
+pub(crate) async fn put_file(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let key = file_key(&headers).map_err(Problem::from);
     put(&app, key, body, b"").await
 }
@@ -124,7 +130,12 @@ pub(crate) async fn get_file(State(app): State<Shared>, headers: HeaderMap) -> R
     }
 }
 
-async fn put(app: &App, key: Result<ObjectKey, Problem>, body: Body, done: &'static [u8]) -> Response {
+async fn put(
+    app: &App,
+    key: Result<ObjectKey, Problem>,
+    body: Body,
+    done: &'static [u8],
+) -> Response {
     let stored = async {
         let options = PutOptions::default();
         body::store(body, app.object_limit(), &*app.store, &key?, options).await

@@ -136,9 +136,14 @@ fn duration(text: &str) -> Result<Duration> {
         _ => None,
     };
     let number = digits.parse::<u64>().ok().filter(|number| *number > 0);
-    let ms = number.zip(ms_each).and_then(|(number, ms)| number.checked_mul(ms));
-    ms.map(Duration::from_millis)
-        .ok_or_else(|| Error::invalid(format!("the deadline `{text}` is not like 30s, 500ms or 2m")))
+    let ms = number
+        .zip(ms_each)
+        .and_then(|(number, ms)| number.checked_mul(ms));
+    ms.map(Duration::from_millis).ok_or_else(|| {
+        Error::invalid(format!(
+            "the deadline `{text}` is not like 30s, 500ms or 2m"
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -150,19 +155,35 @@ mod tests {
         for (text, ms) in [("30s", 30_000), ("500ms", 500), ("2m", 120_000), ("7", 7)] {
             assert_eq!(duration(text).unwrap(), Duration::from_millis(ms), "{text}");
         }
-        for bad in ["", "s", "0s", "-1s", "1h", "1.5s", "99999999999999999999", "9999999999999999999m"] {
+        for bad in [
+            "",
+            "s",
+            "0s",
+            "-1s",
+            "1h",
+            "1.5s",
+            "99999999999999999999",
+            "9999999999999999999m",
+        ] {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn arguments_keep_their_order_and_a_misspelt_parameter_is_refused() {
-        let uri: Uri = "/?arg=a&ndp=forbid&arg=b%20c&object=books/a/b".parse().unwrap();
+        let uri: Uri = "/?arg=a&ndp=forbid&arg=b%20c&object=books/a/b"
+            .parse()
+            .unwrap();
         let read = asked(&uri).unwrap();
         assert_eq!(read.args, ["a", "b c"]);
         assert_eq!(read.ndp, Ndp::Forbidden);
         assert_eq!(read.object.unwrap().to_string(), "books/a/b");
-        for bad in ["/?npd=forbid", "/?ndp=no", "/?object=books", "/?deadline=soon"] {
+        for bad in [
+            "/?npd=forbid",
+            "/?ndp=no",
+            "/?object=books",
+            "/?deadline=soon",
+        ] {
             assert!(asked(&bad.parse().unwrap()).is_err(), "{bad}");
         }
     }

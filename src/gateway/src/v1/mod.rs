@@ -1,21 +1,16 @@
 //! The `/v1` dialect: functions, calls, objects and nodes as resources; errors as JSON by kind.
 
-mod functions;
-mod invoke;
-mod nodes;
-mod objects;
+pub(crate) mod functions;
+pub(crate) mod invoke;
+pub(crate) mod nodes;
+pub(crate) mod objects;
 mod range;
 
 use crate::app::Shared;
 use axum::Router;
 use axum::routing::{get, post};
 
-pub(crate) use functions::{__path_delete_function, __path_get_function, __path_get_module, __path_list_functions, __path_put_function};
-pub(crate) use functions::{FunctionJson, FunctionList};
-pub(crate) use invoke::__path_invoke;
-pub(crate) use nodes::{__path_list_nodes, NodeList};
-pub(crate) use objects::{__path_delete_object, __path_get_object, __path_head_object, __path_list_buckets, __path_list_objects, __path_put_object};
-pub(crate) use objects::{BucketList, ObjectJson, ObjectList, stream_object};
+pub(crate) use objects::stream_object;
 
 /// The routes of this dialect.
 pub(crate) fn routes() -> Router<Shared> {
@@ -31,10 +26,7 @@ pub(crate) fn routes() -> Router<Shared> {
             "/v1/functions/{tenant}/{name}/module",
             get(functions::get_module),
         )
-        .route(
-            "/v1/functions/{tenant}/{name}/invoke",
-            post(invoke::invoke),
-        )
+        .route("/v1/functions/{tenant}/{name}/invoke", post(invoke::invoke))
         .route("/v1/buckets", get(objects::list_buckets))
         .route("/v1/objects/{bucket}", get(objects::list_objects))
         .route(

@@ -171,7 +171,12 @@ pub(crate) async fn head_object(
         let key = named(path)?;
         let meta = app.store.stat(&key).await?;
         app.note_size(&key, &meta);
-        Ok(answer(StatusCode::OK, &meta, meta.size_bytes, Body::empty()))
+        Ok(answer(
+            StatusCode::OK,
+            &meta,
+            meta.size_bytes,
+            Body::empty(),
+        ))
     };
     app.counted(ObjectOperation::Stat, head.await)
 }
@@ -207,11 +212,16 @@ pub(crate) async fn list_objects(
     let list = async {
         let bucket = Bucket::new(bucket)?;
         if bucket.is_internal() {
-            return Err(Error::denied(format!("bucket {bucket} belongs to Ganglion itself")).into());
+            return Err(
+                Error::denied(format!("bucket {bucket} belongs to Ganglion itself")).into(),
+            );
         }
         let after = query.after.map(Key::new).transpose()?;
         let limit = query.limit.unwrap_or(LIST_LIMIT);
-        let page = app.store.list(&bucket, &query.prefix, after.as_ref(), limit).await?;
+        let page = app
+            .store
+            .list(&bucket, &query.prefix, after.as_ref(), limit)
+            .await?;
         let object = |(key, meta): &(Key, ObjectMeta)| ObjectJson::new(key, meta);
         Ok(Json(ObjectList {
             objects: page.objects.iter().map(object).collect(),
@@ -253,14 +263,15 @@ async fn read(app: &App, key: &ObjectKey, asked: &ReadAsked) -> Result<Response,
             response.headers_mut().insert(CONTENT_RANGE, ascii(range));
             Ok(response)
         }
-        ReadAnswer::NotModified => Ok((
-            StatusCode::NOT_MODIFIED,
-            [(ETAG, etag(meta.version))],
-        )
-            .into_response()),
+        ReadAnswer::NotModified => {
+            Ok((StatusCode::NOT_MODIFIED, [(ETAG, etag(meta.version))]).into_response())
+        }
         ReadAnswer::Failed => {
             let version = meta.version;
-            Err(Error::conflict(format!("{key} is version {version}, and If-Match asks for another")).into())
+            Err(Error::conflict(format!(
+                "{key} is version {version}, and If-Match asks for another"
+            ))
+            .into())
         }
         ReadAnswer::OutOfRange => Ok(out_of_range(key, &meta)),
     }
@@ -280,7 +291,10 @@ fn answer(status: StatusCode, meta: &ObjectMeta, length: u64, body: Body) -> Res
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(ETAG, ascii(etag(meta.version)));

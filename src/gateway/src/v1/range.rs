@@ -43,14 +43,19 @@ fn version(tag: &str) -> Option<Version> {
 /// What must hold of an object for it to be written or deleted. `None` in place of a condition: the object must exist,
 /// whichever its version is (`If-Match: *`).
 pub(super) fn write_condition(headers: &HeaderMap) -> Result<Option<Condition>> {
-    let (matching, other) = (Tags::of(headers, &IF_MATCH), Tags::of(headers, &IF_NONE_MATCH));
+    let (matching, other) = (
+        Tags::of(headers, &IF_MATCH),
+        Tags::of(headers, &IF_NONE_MATCH),
+    );
     match (matching, other) {
         (None, None) => Ok(Some(Condition::None)),
         (None, Some(Tags::Any)) => Ok(Some(Condition::Absent)),
         (Some(Tags::Any), None) => Ok(None),
         (Some(Tags::These(versions)), None) => match versions[..] {
             [version] => Ok(Some(Condition::Version(version))),
-            _ => Err(Error::invalid("If-Match of a write is one ETag of this object, or *")),
+            _ => Err(Error::invalid(
+                "If-Match of a write is one ETag of this object, or *",
+            )),
         },
         _ => Err(Error::invalid(
             "a write takes either If-Match or `If-None-Match: *`",
@@ -107,10 +112,18 @@ impl ReadAsked {
 
     /// The answer, knowing the object; in the order of RFC 9110, 13.2.2.
     pub(super) fn answer(&self, meta: &ObjectMeta) -> ReadAnswer {
-        if self.matching.as_ref().is_some_and(|tags| !tags.hold(meta.version)) {
+        if self
+            .matching
+            .as_ref()
+            .is_some_and(|tags| !tags.hold(meta.version))
+        {
             return ReadAnswer::Failed;
         }
-        if self.other_than.as_ref().is_some_and(|tags| tags.hold(meta.version)) {
+        if self
+            .other_than
+            .as_ref()
+            .is_some_and(|tags| tags.hold(meta.version))
+        {
             return ReadAnswer::NotModified;
         }
         let current = |tag: &String| version(tag) == Some(meta.version);
@@ -167,7 +180,10 @@ mod tests {
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &'static str)| {
-            (HeaderName::from_static(name), HeaderValue::from_static(value))
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
         };
         pairs.iter().map(pair).collect()
     }
@@ -203,17 +219,26 @@ mod tests {
         assert_eq!(answer(&[("if-match", "\"8\""), range]), ReadAnswer::Failed);
         assert_eq!(answer(&[("if-match", "W/\"7\"")]), ReadAnswer::Failed);
         assert_eq!(answer(&[("if-match", "\"6\", \"7\"")]), ReadAnswer::Whole);
-        assert_eq!(answer(&[("if-none-match", "\"7\""), range]), ReadAnswer::NotModified);
+        assert_eq!(
+            answer(&[("if-none-match", "\"7\""), range]),
+            ReadAnswer::NotModified
+        );
         assert_eq!(answer(&[("if-none-match", "*")]), ReadAnswer::NotModified);
         assert_eq!(answer(&[("if-range", "\"8\""), range]), ReadAnswer::Whole);
-        assert!(matches!(answer(&[("if-range", "\"7\""), range]), ReadAnswer::Part(_)));
+        assert!(matches!(
+            answer(&[("if-range", "\"7\""), range]),
+            ReadAnswer::Part(_)
+        ));
     }
 
     #[test]
     fn a_write_has_one_condition() {
         let condition = |pairs: &[_]| write_condition(&headers(pairs));
         assert_eq!(condition(&[]).unwrap(), Some(Condition::None));
-        assert_eq!(condition(&[("if-none-match", "*")]).unwrap(), Some(Condition::Absent));
+        assert_eq!(
+            condition(&[("if-none-match", "*")]).unwrap(),
+            Some(Condition::Absent)
+        );
         assert_eq!(condition(&[("if-match", "*")]).unwrap(), None);
         assert_eq!(
             condition(&[("if-match", "\"7\"")]).unwrap(),
