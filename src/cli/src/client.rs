@@ -137,18 +137,19 @@ impl Client {
 
 /// The part of a URL that stands before every path.
 fn base_of(url: &str) -> Outcome<String> {
-    let url = url.trim_end_matches('/');
     let url = match url.contains("://") {
         true => url.to_owned(),
         false => format!("http://{url}"),
     };
+    let url = url.trim_end_matches('/').to_owned();
     match Url::parse(&url) {
         Ok(parsed) if parsed.scheme() == "https" => Err(Failure::invalid(format!(
             "{url} needs TLS, which this client does not speak (--url)"
         ))
         .or_hint("reach the gateway itself, or through `ssh -L 8080:127.0.0.1:8080 HOST`")),
         Ok(parsed)
-            if parsed.scheme() == "http"
+            if parsed.has_host()
+                && parsed.scheme() == "http"
                 && parsed.query().is_none()
                 && parsed.fragment().is_none() =>
         {
