@@ -30,6 +30,8 @@ pub const WASI: &str = "wasi_snapshot_preview1";
 /// The module of Faasm's functions.
 pub const ENV: &str = "env";
 
+/// The import that maps an object into memory; only modules with it have object windows.
+pub const GET_MMAP: &str = "__faasmndp_getMmap";
 /// The import that writes an object; a module without it cannot change one.
 pub const PUT: &str = "__faasmndp_put";
 
@@ -61,7 +63,7 @@ const fn env(
 pub const HOST_FUNCTIONS: &[HostFunction] = &[
     env("__faasm_read_input", &[I32, I32], &[I32]),
     env("__faasm_write_output", &[I32, I32], &[]),
-    env("__faasmndp_getMmap", &[I32, I32, I64, I64, I32], &[I32]),
+    env(GET_MMAP, &[I32, I32, I64, I64, I32], &[I32]),
     env(PUT, &[I32, I32, I32, I32], &[I32]),
     env("__faasmndp_unmap", &[I32, I32], &[I32]),
     env("__faasmndp_storageCallAndAwait", &[I32, I32, I32], &[I32]),

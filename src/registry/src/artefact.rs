@@ -50,6 +50,7 @@ impl ArtefactCache {
         made.map_err(|error| failed("create", dir, &error))?;
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
+        crate::rewrite::REWRITING.hash(&mut hasher);
         Ok(Self {
             dir: dir.to_owned(),
             engine,

@@ -49,12 +49,16 @@ pub(crate) struct Blueprint {
     pub(crate) has_constructors: bool,
     pub(crate) has_zygote: bool,
     pub(crate) writes_objects: bool,
+    pub(crate) opens_windows: bool,
+    /// Whether a function asks for the memory's size or grows it.
+    pub(crate) sizes_memory: bool,
     pub(crate) manifest: Manifest,
     uses_objects: bool,
     has_manifest: bool,
-    globals: u32,
-    types: Vec<FuncType>,
-    functions: Vec<u32>,
+    pub(crate) globals: u32,
+    pub(crate) types: Vec<FuncType>,
+    /// The types of all functions, imported ones first.
+    pub(crate) functions: Vec<u32>,
     has_start: bool,
 }
 
@@ -118,7 +122,7 @@ impl Blueprint {
                 }
             }
             Payload::StartSection { func, .. } => self.start = Some(func),
-            Payload::CodeSectionEntry(body) => refuse_table_changes(&body)?,
+            Payload::CodeSectionEntry(body) => self.take_body(&body)?,
             Payload::DataSection(segments) => {
                 for segment in segments {
                     self.take_segment(&segment.map_err(malformed)?)?;
@@ -155,6 +159,7 @@ impl Blueprint {
             )));
         }
         self.writes_objects |= name == abi::PUT;
+        self.opens_windows |= name == abi::GET_MMAP;
         self.uses_objects |= name.starts_with("__faasmndp_");
         Ok(())
     }
@@ -257,6 +262,28 @@ impl Blueprint {
         Ok(())
     }
 
+    /// A table that changes while a guest runs would have to travel with it; compilers for C, C++ and Rust never do that.
+    fn take_body(&mut self, body: &wasmparser::FunctionBody<'_>) -> Result<()> {
+        for operator in body.get_operators_reader().map_err(malformed)? {
+            match operator.map_err(malformed)? {
+                Operator::TableSet { .. }
+                | Operator::TableGrow { .. }
+                | Operator::TableFill { .. }
+                | Operator::TableCopy { .. }
+                | Operator::TableInit { .. } => {
+                    return Err(unsupported(
+                        "an instruction that changes the function table",
+                    ));
+                }
+                Operator::MemorySize { .. } | Operator::MemoryGrow { .. } => {
+                    self.sizes_memory = true
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn finish(mut self) -> Result<Self> {
         if !self.has_start {
             return Err(Error::invalid(
@@ -294,25 +321,6 @@ fn check_kind(wasm: &[u8], limits: &ModuleLimits) -> Result<()> {
         return Err(unsupported(
             "a component; upload a core module (wasm32-wasip1)",
         ));
-    }
-    Ok(())
-}
-
-/// A table that changes while a guest runs would have to travel with it; compilers for C, C++ and Rust never do that.
-fn refuse_table_changes(body: &wasmparser::FunctionBody<'_>) -> Result<()> {
-    for operator in body.get_operators_reader().map_err(malformed)? {
-        match operator.map_err(malformed)? {
-            Operator::TableSet { .. }
-            | Operator::TableGrow { .. }
-            | Operator::TableFill { .. }
-            | Operator::TableCopy { .. }
-            | Operator::TableInit { .. } => {
-                return Err(unsupported(
-                    "an instruction that changes the function table",
-                ));
-            }
-            _ => {}
-        }
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ mod artefact;
 mod blueprint;
 mod catalog;
 mod engine;
+mod heap;
 mod manifest;
 mod modules;
 mod rewrite;

@@ -70,12 +70,17 @@ impl Modules {
         &self.engine
     }
 
+    /// What a module is called by its content.
+    pub fn hash(wasm: &[u8]) -> ContentHash {
+        ContentHash(*blake3::hash(wasm).as_bytes())
+    }
+
     /// Checks, compiles and keeps a module; the same bytes again cost no compilation.
     ///
     /// # Errors
     /// `Invalid` when it may not be uploaded; the store's errors.
     pub async fn add(&self, wasm: Bytes) -> Result<Arc<Compiled>> {
-        let hash = ContentHash(*blake3::hash(&wasm).as_bytes());
+        let hash = Self::hash(&wasm);
         let compiled = match self.load_artefact(hash).await? {
             Some(compiled) => compiled,
             None => self.compile(hash, wasm.clone()).await?,
@@ -116,7 +121,7 @@ impl Modules {
         let wasm = read
             .map_err(|error| error.within(format!("module {hash:?}")))?
             .bytes;
-        if *blake3::hash(&wasm).as_bytes() == hash.0 {
+        if Self::hash(&wasm) == hash {
             Ok(wasm)
         } else {
             Err(Error::corrupt(format!(

@@ -3,18 +3,30 @@
 //! - Every mutable global, the memory, the table and the start function are exported under reserved names.
 //! - Active data segments become empty passive ones (the indices of `memory.init` stay): their bytes are the initial
 //!   memory image, which `snapshot` maps instead of wasmtime copying it.
+//! - Where a module can open object windows, its idea of its memory's size leaves them out (see `heap`).
 //! - The start function is not run by instantiation; the host runs it once, when it makes the image.
 //!
-//! The code section is not touched, so the guest computes what it computed before.
+//! Nothing else of the code is touched, so the guest computes what it computed before.
 
 use crate::blueprint::{Blueprint, RESERVED_PREFIX};
+use crate::heap::Heap;
 use ganglion_types::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use wasm_encoder::{
     DataCountSection, DataSection, ExportKind, ExportSection, MemorySection, MemoryType, Module,
     RawSection,
 };
 use wasmparser::{DataKind, ExternalKind, Parser, Payload};
+
+// Numbers of sections (WebAssembly core specification, binary format).
+const TYPES: u8 = 1;
+const FUNCTIONS: u8 = 3;
+const GLOBALS: u8 = 6;
+const CODE: u8 = 10;
+
+/// Part of an artefact's name: machine code of a module that was rewritten otherwise is not used.
+pub(crate) const REWRITING: u32 = 2;
 
 /// The reserved name of the linear memory; every rewritten module has one, if only an empty one.
 pub const MEMORY_EXPORT: &str = "__ganglion_memory";
@@ -64,14 +76,16 @@ pub(crate) fn rewrite(wasm: &[u8], blueprint: &Blueprint) -> Result<Rewritten> {
         wasm,
         blueprint,
         out: Module::new(),
+        heap: Heap::of(blueprint)?,
         memory_done: false,
+        globals_done: false,
     };
     for payload in Parser::new(0).parse_all(wasm) {
         rewriter.copy(&payload.map_err(malformed)?)?;
     }
     Ok(Rewritten {
+        shape: shape(blueprint, rewriter.heap.as_ref()),
         wasm: rewriter.out.finish(),
-        shape: shape(blueprint),
         initial_memory: initial_memory(wasm, blueprint),
     })
 }
@@ -80,13 +94,18 @@ struct Rewriter<'a> {
     wasm: &'a [u8],
     blueprint: &'a Blueprint,
     out: Module,
+    heap: Option<Heap>,
     memory_done: bool,
+    globals_done: bool,
 }
 
 impl Rewriter<'_> {
     fn copy(&mut self, payload: &Payload<'_>) -> Result<()> {
         if comes_behind_memory(payload) {
             self.add_memory_if_missing();
+        }
+        if comes_behind_globals(payload) {
+            self.add_globals_if_missing()?;
         }
         match payload {
             Payload::ExportSection(exports) => self.exports(exports.clone())?,
@@ -98,13 +117,46 @@ impl Rewriter<'_> {
             Payload::CustomSection(section) if section.name() != "name" => {}
             other => {
                 if let Some((id, range)) = other.as_section() {
-                    self.out.section(&RawSection {
-                        id,
-                        data: &self.wasm[range],
-                    });
+                    self.section(id, range)?;
                 }
             }
         }
+        Ok(())
+    }
+
+    /// A section that is copied, or copied with an entry more.
+    fn section(&mut self, id: u8, range: Range<usize>) -> Result<()> {
+        let data = &self.wasm[range.clone()];
+        let Some(heap) = &self.heap else {
+            self.out.section(&RawSection { id, data });
+            return Ok(());
+        };
+        let data = match id {
+            TYPES => heap.types(data)?,
+            FUNCTIONS => heap.functions(data)?,
+            GLOBALS => {
+                self.globals_done = true;
+                heap.globals(data)?
+            }
+            CODE => {
+                self.out.section(&heap.code(self.wasm, range)?);
+                return Ok(());
+            }
+            _ => data.to_vec(),
+        };
+        self.out.section(&RawSection { id, data: &data });
+        Ok(())
+    }
+
+    fn add_globals_if_missing(&mut self) -> Result<()> {
+        if let Some(heap) = self.heap.as_ref().filter(|_| !self.globals_done) {
+            let data = heap.globals(&[0])?;
+            self.out.section(&RawSection {
+                id: GLOBALS,
+                data: &data,
+            });
+        }
+        self.globals_done = true;
         Ok(())
     }
 
@@ -130,8 +182,8 @@ impl Rewriter<'_> {
             section.export(export.name, kind(export.kind), export.index);
         }
         section.export(MEMORY_EXPORT, ExportKind::Memory, 0);
-        for global in &self.blueprint.mutable_globals {
-            section.export(&global_export(*global), ExportKind::Global, *global);
+        for global in mutable_globals(self.blueprint, self.heap.as_ref()) {
+            section.export(&global_export(global), ExportKind::Global, global);
         }
         if self.blueprint.has_table {
             section.export(TABLE_EXPORT, ExportKind::Table, 0);
@@ -172,6 +224,17 @@ fn comes_behind_memory(payload: &Payload<'_>) -> bool {
     )
 }
 
+/// And these behind the globals.
+fn comes_behind_globals(payload: &Payload<'_>) -> bool {
+    comes_behind_memory(payload)
+        && !matches!(payload, Payload::TagSection(_) | Payload::GlobalSection(_))
+}
+
+fn mutable_globals(blueprint: &Blueprint, heap: Option<&Heap>) -> Vec<u32> {
+    let own = blueprint.mutable_globals.iter().copied();
+    own.chain(heap.map(Heap::global)).collect()
+}
+
 fn kind(kind: ExternalKind) -> ExportKind {
     match kind {
         ExternalKind::Func | ExternalKind::FuncExact => ExportKind::Func,
@@ -182,10 +245,10 @@ fn kind(kind: ExternalKind) -> ExportKind {
     }
 }
 
-fn shape(blueprint: &Blueprint) -> Shape {
+fn shape(blueprint: &Blueprint, heap: Option<&Heap>) -> Shape {
     Shape {
         memory_min_bytes: blueprint.memory_min_bytes,
-        mutable_globals: blueprint.mutable_globals.clone(),
+        mutable_globals: mutable_globals(blueprint, heap),
         has_table: blueprint.has_table,
         has_start: blueprint.start.is_some(),
         has_constructors: blueprint.has_constructors,

@@ -122,7 +122,10 @@ mod tests {
     }
 
     /// The guest's view of its memory.
-    #[allow(clippy::mut_from_ref, reason = "a slot is shared addresses; each test has one guest")]
+    #[allow(
+        clippy::mut_from_ref,
+        reason = "a slot is shared addresses; each test has one guest"
+    )]
     fn memory(slot: &Slot) -> &mut [u8] {
         // SAFETY: the slot's memory is mapped up to its size, and each test has one guest.
         unsafe { std::slice::from_raw_parts_mut(slot.base(), slot.size_bytes()) }

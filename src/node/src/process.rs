@@ -1,0 +1,99 @@
+//! What the nodes of one process share: the engine, its memory, the clocks, the threads.
+
+use crate::ambient::HostAmbient;
+use crate::settings::{Settings, SiteSettings};
+use ganglion_registry::stack_bytes_of;
+use ganglion_types::{Ambient, Error, Result, Site};
+use ganglion_worker::{EngineMemory, Epochs, Inline, WorkerSettings, engine};
+use std::sync::Arc;
+use wasmtime::Engine;
+
+/// Threads that receive requests, for each core. More than one, because inline guests may occupy as many of them as there
+/// are cores.
+const RECEIVERS_PER_CORE: usize = 2;
+/// Guests on threads of their own, in a process; setting `worker.instances` is met before.
+const GUEST_THREADS_MAX: usize = 1024;
+
+/// What the nodes of one process share.
+pub struct Process {
+    pub(crate) settings: Settings,
+    pub(crate) ambient: Arc<dyn Ambient>,
+    pub(crate) engine: Engine,
+    pub(crate) memory: EngineMemory,
+    pub(crate) epochs: Arc<Epochs>,
+    pub(crate) inline: Inline,
+    cores: usize,
+}
+
+impl Process {
+    /// # Errors
+    /// `Internal` when this machine cannot run the engine.
+    pub fn new(settings: Settings) -> Result<Arc<Self>> {
+        let memory = EngineMemory::new(settings.worker.instances);
+        let engine = engine(stack_bytes(&settings), &memory)
+            .map_err(|error| Error::internal(format!("the engine does not start: {error:#}")))?;
+        let epochs = Epochs::start(engine.clone()).map_err(|error| {
+            Error::internal(format!("the engine's beat does not start: {error}"))
+        })?;
+        if !memory.scans_pages() {
+            tracing::info!(
+                "this kernel has no PAGEMAP_SCAN (Linux 6.7): memories are put back the slower way"
+            );
+        }
+        let cores = cores();
+        Ok(Arc::new(Self {
+            ambient: Arc::new(HostAmbient::new()),
+            engine,
+            memory,
+            epochs: Arc::new(epochs),
+            inline: Inline::new(if settings.worker.inline { cores } else { 0 }),
+            settings,
+            cores,
+        }))
+    }
+
+    /// The settings that it was made with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Clocks and randomness.
+    pub fn ambient(&self) -> Arc<dyn Ambient> {
+        self.ambient.clone()
+    }
+
+    pub(crate) fn worker_settings(&self, site: Site) -> WorkerSettings {
+        let SiteSettings { permits, queue } = match site {
+            Site::Compute => self.settings.compute,
+            Site::Storage => self.settings.storage,
+        };
+        let per_core = u32::try_from(self.cores).unwrap_or(u32::MAX);
+        WorkerSettings {
+            permits: if permits == 0 { per_core } else { permits },
+            queue_max: queue,
+            stack_bytes: self.settings.limits.stack.as_u64(),
+        }
+    }
+}
+
+/// The runtime that a process's nodes run on: its threads have room for a guest's stack.
+///
+/// # Errors
+/// `Internal` when threads cannot be started.
+pub fn build_runtime(settings: &Settings) -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(RECEIVERS_PER_CORE * cores())
+        .max_blocking_threads(GUEST_THREADS_MAX)
+        .thread_stack_size(stack_bytes_of(stack_bytes(settings)))
+        .enable_all()
+        .build()
+        .map_err(|error| Error::internal(format!("the runtime does not start: {error}")))
+}
+
+fn stack_bytes(settings: &Settings) -> usize {
+    usize::try_from(settings.limits.stack.as_u64()).unwrap_or(usize::MAX)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

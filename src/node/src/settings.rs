@@ -1,0 +1,319 @@
+//! What an operator sets: flags over `GANGLION_*` over `ganglion.toml` over the defaults here.
+//!
+//! A key that is not known is refused, so that a misspelt limit is not silently without effect. In the environment the
+//! first underscore behind the prefix is the dot: `GANGLION_LIMITS_CALL_TIME` is `limits.call_time`.
+
+use bytesize::ByteSize;
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use ganglion_types::{CallLimits, Error, ModuleLimits, Result};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Environment variables with the prefix that are not settings of a node but of the command line.
+const NOT_SETTINGS: [&str; 3] = ["url", "user", "config"];
+
+/// All settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where objects, functions and machine code are kept.
+    pub data: PathBuf,
+    /// Where to listen.
+    pub listen: ListenSettings,
+    /// What guests and requests may use.
+    pub limits: Limits,
+    /// Compute nodes.
+    pub compute: SiteSettings,
+    /// Storage nodes.
+    pub storage: SiteSettings,
+    /// Guests of a process.
+    pub worker: WorkerSettings,
+    /// Logs.
+    pub log: LogSettings,
+    /// Shutting down.
+    pub drain: DrainSettings,
+}
+
+/// Where a process listens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenSettings {
+    /// HTTP addresses; every route is on each. Loopback unless told: there is no authentication.
+    pub http: Vec<SocketAddr>,
+}
+
+/// Limits, each named in the error that it causes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Wall time of a call that names no deadline of its own.
+    #[serde(with = "duration")]
+    pub call_time: Duration,
+    /// A guest's linear memory.
+    pub memory: ByteSize,
+    /// A guest's native stack.
+    pub stack: ByteSize,
+    /// What a guest may set as output.
+    pub output: ByteSize,
+    /// What a guest may print on stdout, and on stderr.
+    pub log: ByteSize,
+    /// A call's input.
+    pub input: ByteSize,
+    /// An uploaded module.
+    pub module: ByteSize,
+    /// Elements of a module's function table.
+    pub table: u64,
+    /// An object.
+    pub object: ByteSize,
+}
+
+/// A kind of node.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SiteSettings {
+    /// Guests that compute at once on a node; 0: one for each core.
+    pub permits: u32,
+    /// Calls that may wait for a permit; one more is refused.
+    pub queue: u32,
+}
+
+/// Guests of a process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkerSettings {
+    /// Guests that may exist at once, waiting ones included. Each reserves 4 GiB of addresses (not of memory).
+    pub instances: usize,
+    /// Whether functions that have been short run on the thread that received the call.
+    pub inline: bool,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Logs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// Their form.
+    pub format: LogFormat,
+    /// What is logged: a level, or `tracing` directives such as `info,ganglion_gateway=debug`.
+    pub level: String,
+}
+
+/// Shutting down.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DrainSettings {
+    /// How long running calls may take to end before the process does.
+    #[serde(with = "duration")]
+    pub grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data: ".ganglion".into(),
+            listen: ListenSettings::default(),
+            limits: Limits::default(),
+            compute: SiteSettings {
+                permits: 0,
+                queue: 1024,
+            },
+            storage: SiteSettings {
+                permits: 0,
+                queue: 64,
+            },
+            worker: WorkerSettings::default(),
+            log: LogSettings::default(),
+            drain: DrainSettings::default(),
+        }
+    }
+}
+
+impl Default for ListenSettings {
+    fn default() -> Self {
+        Self {
+            http: vec![([127, 0, 0, 1], 8080).into(), ([127, 0, 0, 1], 8002).into()],
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let (call, module) = (CallLimits::default(), ModuleLimits::default());
+        Self {
+            call_time: call.wall,
+            memory: ByteSize(call.memory_bytes),
+            stack: ByteSize(module.stack_bytes),
+            output: ByteSize(call.output_bytes),
+            log: ByteSize(call.log_bytes),
+            input: ByteSize::mib(16),
+            module: ByteSize(module.module_bytes),
+            table: module.table_elements,
+            object: ByteSize::gib(4),
+        }
+    }
+}
+
+impl Default for SiteSettings {
+    fn default() -> Self {
+        Self {
+            permits: 0,
+            queue: 1024,
+        }
+    }
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        Self {
+            instances: 512,
+            inline: true,
+        }
+    }
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Pretty,
+            level: "info".into(),
+        }
+    }
+}
+
+impl Default for DrainSettings {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Settings {
+    /// The layers below the command line's flags. `file` is read when it is named, and must then exist; otherwise
+    /// `ganglion.toml` in the working folder, when it is there.
+    ///
+    /// # Errors
+    /// `Invalid`, with the key and where it came from.
+    pub fn load(file: Option<&Path>) -> Result<Self> {
+        Self::from_figment(&Self::figment(file)?)
+    }
+
+    /// The layers, for showing where each value comes from.
+    ///
+    /// # Errors
+    /// `Invalid` when a named file is missing.
+    pub fn figment(file: Option<&Path>) -> Result<Figment> {
+        if let Some(path) = file.filter(|path| !path.is_file()) {
+            return Err(Error::invalid(format!(
+                "there is no settings file {}",
+                path.display()
+            )));
+        }
+        let toml = Toml::file(file.unwrap_or(Path::new("ganglion.toml")));
+        let environment = Env::prefixed("GANGLION_")
+            .filter(|key| {
+                !NOT_SETTINGS
+                    .iter()
+                    .any(|name| key.as_str().eq_ignore_ascii_case(name))
+            })
+            .map(|key| key.as_str().replacen('_', ".", 1).into());
+        Ok(Figment::from(Serialized::defaults(Self::default()))
+            .merge(toml)
+            .merge(environment))
+    }
+
+    /// The values of a figment.
+    ///
+    /// # Errors
+    /// `Invalid`, with the key and where it came from.
+    pub fn from_figment(figment: &Figment) -> Result<Self> {
+        figment
+            .extract()
+            .map_err(|error| Error::invalid(format!("settings: {error}")))
+    }
+
+    /// What one call may use.
+    pub fn call_limits(&self) -> CallLimits {
+        CallLimits {
+            wall: self.limits.call_time,
+            memory_bytes: self.limits.memory.as_u64(),
+            output_bytes: self.limits.output.as_u64(),
+            log_bytes: self.limits.log.as_u64(),
+        }
+    }
+
+    /// What a module may be.
+    pub fn module_limits(&self) -> ModuleLimits {
+        ModuleLimits {
+            module_bytes: self.limits.module.as_u64(),
+            memory_bytes: self.limits.memory.as_u64(),
+            table_elements: self.limits.table,
+            stack_bytes: self.limits.stack.as_u64(),
+        }
+    }
+}
+
+/// Durations as people write them: `30s`, `2m 30s`, `250ms`.
+mod duration {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use std::time::Duration;
+
+    pub(super) fn serialize<S: Serializer>(
+        value: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(*value))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text)
+            .map_err(|error| D::Error::custom(format!("`{text}`: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(toml: &str) -> Result<Settings> {
+        let defaults = Figment::from(Serialized::defaults(Settings::default()));
+        Settings::from_figment(&defaults.merge(Toml::string(toml)))
+    }
+
+    #[test]
+    fn a_file_changes_what_it_names_and_nothing_else() {
+        let settings = parse("[limits]\ncall_time = \"1m 30s\"\nmemory = \"2 GiB\"\n").unwrap();
+        assert_eq!(settings.limits.call_time, Duration::from_secs(90));
+        assert_eq!(settings.call_limits().memory_bytes, 2 << 30);
+        assert_eq!(settings.limits.output, Limits::default().output);
+        assert_eq!(parse("").unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn unknown_keys_and_bad_values_are_refused_by_name() {
+        for (toml, named) in [
+            ("[limits]\nmemroy = \"1 GiB\"", "memroy"),
+            ("[limits]\ncall_time = \"soon\"", "soon"),
+            ("[compute]\npermits = -1\nqueue = 3", "permits"),
+            ("strorage = 1", "strorage"),
+        ] {
+            let error = parse(toml).unwrap_err();
+            assert!(error.message().contains(named), "{error}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! A node on the other side of a link, as one that runs calls.
+
+use crate::connection::Ask;
+use crate::failure::Failure;
+use crate::link::Link;
+use async_trait::async_trait;
+use ganglion_types::{
+    Answer, Call, Error, Executor, LinkEstimate, Load, NodeId, Peer, Result, Site,
+};
+use ganglion_wire::message::{self, answer::Outcome, request::Operation};
+use std::sync::Arc;
+
+/// A remote worker.
+pub struct RemotePeer {
+    link: Arc<Link>,
+    node: NodeId,
+    site: Site,
+}
+
+impl RemotePeer {
+    /// The node of that name and kind (membership knows both) over `link`.
+    pub fn new(link: Arc<Link>, node: NodeId, site: Site) -> Self {
+        Self { link, node, site }
+    }
+}
+
+#[async_trait]
+impl Executor for RemotePeer {
+    /// Sends the call and waits for its answer, `link.answer_grace` longer than its deadline. Dropping the future cancels the
+    /// call over there.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Busy` and `Deadline` when it was not sent, `Indeterminate` when no answer came, and what the node said.
+    async fn execute(&self, call: Call) -> Result<Answer> {
+        let ask = Ask {
+            operation: Operation::Execute(message::Execute::from(&call)),
+            payload: call.input,
+            place: None,
+        };
+        let grace = self.link.settings().answer_grace;
+        let reply = self.link.ask(ask, call.deadline, grace).await;
+        let reply = reply.map_err(Failure::of_effect)?;
+        let load = reply.answer.load.unwrap_or_default().into();
+        match reply.answer.outcome {
+            Some(Outcome::Executed(executed)) => {
+                executed.into_answer(reply.payload.into_bytes(), load)
+            }
+            _ => Err(unexpected(&self.link)),
+        }
+    }
+}
+
+/// An answer to another question.
+pub(crate) fn unexpected(link: &Link) -> Error {
+    Error::corrupt(format!(
+        "the answer from {} is not to what was asked",
+        link.address()
+    ))
+}
+
+impl Peer for RemotePeer {
+    fn id(&self) -> &NodeId {
+        &self.node
+    }
+
+    fn site(&self) -> Site {
+        self.site
+    }
+
+    fn load(&self) -> Option<Load> {
+        self.link.load()
+    }
+
+    fn link(&self) -> Option<LinkEstimate> {
+        self.link.estimate()
+    }
+
+    fn address(&self) -> Option<String> {
+        Some(self.link.address().to_owned())
+    }
+}

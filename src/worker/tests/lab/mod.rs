@@ -1,0 +1,251 @@
+//! A worker with a store in memory, and guests written as text.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its part of the lab"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test is allowed to panic and has a real clock"
+)]
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use ganglion_registry::Modules;
+use ganglion_store::{
+    ByteRange, Condition, ListPage, MemoryStore, ObjectMeta, ObjectRead, ObjectStore, ObjectUpload,
+    ObjectView, PutOptions, Version,
+};
+use ganglion_types::{
+    Ambient, Answer, Bucket, Call, CallIds, CallLimits, ContentHash, Deadline, Executor,
+    FunctionRef, Key, Load, ModuleLimits, Ndp, NodeId, ObjectKey, Result, Site,
+};
+use ganglion_worker::{EngineMemory, Epochs, Inline, Worker, WorkerParts, WorkerSettings, engine};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const STACK_BYTES: u32 = 256 << 10;
+
+/// Whether the objects are the worker's own or another node's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    Here,
+    Elsewhere,
+}
+
+pub struct Lab {
+    pub worker: Worker,
+    modules: Arc<Modules>,
+    objects: Arc<dyn ObjectStore>,
+    clock: Arc<Clock>,
+    ids: CallIds,
+    _artefacts: tempfile::TempDir,
+}
+
+impl Lab {
+    pub const PERMITS: u32 = 2;
+    pub const QUEUE: u32 = 3;
+
+    pub fn new() -> Self {
+        Self::with_objects(Where::Here)
+    }
+
+    pub fn with_objects(place: Where) -> Self {
+        let clock = Arc::new(Clock(Instant::now()));
+        let here = NodeId::new("here").unwrap();
+        let home = if place == Where::Here {
+            here.clone()
+        } else {
+            NodeId::new("afar").unwrap()
+        };
+        let stored: Arc<dyn ObjectStore> =
+            Arc::new(MemoryStore::new(Some(home), clock.clone(), 1 << 30));
+        let objects = if place == Where::Here {
+            stored
+        } else {
+            Arc::new(Afar(stored))
+        };
+        let artefacts = tempfile::tempdir().unwrap();
+        let memory = EngineMemory::new(16);
+        let engine = engine(STACK_BYTES as usize, &memory).unwrap();
+        let limits = ModuleLimits {
+            stack_bytes: STACK_BYTES.into(),
+            ..ModuleLimits::default()
+        };
+        let modules =
+            Modules::open(engine.clone(), artefacts.path(), objects.clone(), limits).unwrap();
+        let modules = Arc::new(modules);
+        let worker = Worker::new(WorkerParts {
+            node: here,
+            site: Site::Storage,
+            modules: modules.clone(),
+            memory,
+            epochs: Arc::new(Epochs::start(engine).unwrap()),
+            store: objects.clone(),
+            ambient: clock.clone(),
+            inline: Inline::new(1),
+            settings: WorkerSettings {
+                permits: Self::PERMITS,
+                queue_max: Self::QUEUE,
+                stack_bytes: STACK_BYTES.into(),
+            },
+        })
+        .unwrap();
+        Self {
+            worker,
+            modules,
+            objects,
+            clock,
+            ids: CallIds::new(77),
+            _artefacts: artefacts,
+        }
+    }
+
+    pub async fn add(&self, text: &str) -> ContentHash {
+        let wasm = wat::parse_str(text).unwrap();
+        self.modules.add(wasm.into()).await.unwrap().hash
+    }
+
+    pub fn call(&self, module: ContentHash, input: &str) -> Call {
+        Call {
+            id: self.ids.next(),
+            function: FunctionRef::new("lab", "guest").unwrap(),
+            module,
+            input: Bytes::copy_from_slice(input.as_bytes()),
+            args: vec![],
+            object: None,
+            ndp: Ndp::Allowed,
+            deadline: self.deadline(Duration::from_secs(60)),
+            limits: CallLimits {
+                memory_bytes: 32 << 20,
+                output_bytes: 2 << 20,
+                log_bytes: 1 << 16,
+                ..CallLimits::default()
+            },
+            trace: None,
+        }
+    }
+
+    pub async fn run(&self, module: ContentHash, input: &str) -> Answer {
+        self.execute(self.call(module, input)).await.unwrap()
+    }
+
+    pub async fn run_large(&self, module: ContentHash, input: &str) -> Answer {
+        let mut call = self.call(module, input);
+        call.limits.output_bytes = 1 << 30;
+        self.execute(call).await.unwrap()
+    }
+
+    pub fn execute(&self, call: Call) -> impl Future<Output = Result<Answer>> + use<> {
+        let worker = self.worker.clone();
+        async move { worker.execute(call).await }
+    }
+
+    pub fn now_ns(&self) -> u64 {
+        self.clock.monotonic_ns()
+    }
+
+    pub fn deadline(&self, budget: Duration) -> Deadline {
+        Deadline::after(self.now_ns(), budget)
+    }
+
+    /// Waits for a load; a test that waits in vain fails by its runner's timeout.
+    pub async fn until(&self, reached: impl Fn(Load) -> bool) {
+        for _ in 0..10_000 {
+            if reached(self.worker.load()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("the load stayed {:?}", self.worker.load());
+    }
+
+    pub async fn put(&self, key: &str, bytes: &[u8]) {
+        let bytes = Bytes::copy_from_slice(bytes);
+        self.objects
+            .put(&object(key), bytes, PutOptions::default())
+            .await
+            .unwrap();
+    }
+
+    pub async fn get(&self, key: &str) -> Bytes {
+        self.objects
+            .get(&object(key), ByteRange::ALL, None)
+            .await
+            .unwrap()
+            .bytes
+    }
+
+    pub async fn version(&self, key: &str) -> Version {
+        self.objects.stat(&object(key)).await.unwrap().version
+    }
+}
+
+fn object(key: &str) -> ObjectKey {
+    ObjectKey::new("lab", key).unwrap()
+}
+
+struct Clock(Instant);
+
+impl Ambient for Clock {
+    fn monotonic_ns(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap() + 1_000_000_000
+    }
+    fn unix_ns(&self) -> u64 {
+        1_700_000_000_000_000_000
+    }
+    fn fill_random(&self, buffer: &mut [u8]) {
+        buffer.fill(4);
+    }
+}
+
+/// A store whose objects cannot be mapped here, as another node's cannot.
+struct Afar(Arc<dyn ObjectStore>);
+
+#[async_trait]
+impl ObjectStore for Afar {
+    async fn put(&self, key: &ObjectKey, body: Bytes, options: PutOptions) -> Result<ObjectMeta> {
+        tokio::task::yield_now().await;
+        self.0.put(key, body, options).await
+    }
+    async fn upload(&self, key: &ObjectKey, options: PutOptions) -> Result<Box<dyn ObjectUpload>> {
+        self.0.upload(key, options).await
+    }
+    async fn get(
+        &self,
+        key: &ObjectKey,
+        range: ByteRange,
+        version: Option<Version>,
+    ) -> Result<ObjectRead> {
+        tokio::task::yield_now().await;
+        self.0.get(key, range, version).await
+    }
+    async fn stat(&self, key: &ObjectKey) -> Result<ObjectMeta> {
+        self.0.stat(key).await
+    }
+    async fn delete(&self, key: &ObjectKey, condition: Condition) -> Result<()> {
+        self.0.delete(key, condition).await
+    }
+    async fn list(
+        &self,
+        bucket: &Bucket,
+        prefix: &str,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<ListPage> {
+        self.0.list(bucket, prefix, after, limit).await
+    }
+    async fn buckets(&self) -> Result<Vec<Bucket>> {
+        self.0.buckets().await
+    }
+    async fn view(&self, key: &ObjectKey) -> Result<ObjectView> {
+        Ok(ObjectView::Remote {
+            meta: self.0.stat(key).await?,
+        })
+    }
+    fn home(&self, key: &ObjectKey) -> Option<NodeId> {
+        self.0.home(key)
+    }
+}

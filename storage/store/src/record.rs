@@ -1,0 +1,108 @@
+//! What a store remembers of an object beside its bytes, and what that says to a write or a delete.
+
+use crate::{CommitId, Condition, ObjectMeta, PutOptions};
+use ganglion_types::{Error, ObjectKey, Result};
+
+/// An object without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) meta: ObjectMeta,
+    /// The effect that wrote it, where it was one.
+    pub(crate) commit: Option<CommitId>,
+}
+
+/// What a write that was asked for has to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Write.
+    Write,
+    /// Nothing: the object carries the effect's name already, and is this.
+    Done(ObjectMeta),
+}
+
+/// Whether a write may replace `current`. The effect's name comes before the condition: a repeat must find itself done
+/// although its own first run is what made the condition false.
+///
+/// # Errors
+/// `Conflict` when the condition does not hold.
+pub(crate) fn admit_write(
+    key: &ObjectKey,
+    current: Option<&Record>,
+    options: &PutOptions,
+) -> Result<Admission> {
+    if let Some(record) = current
+        && record.commit.is_some()
+        && record.commit == options.commit
+    {
+        return Ok(Admission::Done(record.meta.clone()));
+    }
+    match (options.condition, current) {
+        (Condition::None, _) | (Condition::Absent, None) => Ok(Admission::Write),
+        (Condition::Absent, Some(record)) => Err(Error::conflict(format!(
+            "object {key} exists already, with version {}",
+            record.meta.version
+        ))),
+        (Condition::Version(wanted), None) => Err(Error::conflict(format!(
+            "object {key} does not exist, so its version is not {wanted}"
+        ))),
+        (Condition::Version(wanted), Some(record)) => {
+            check_version(key, &record.meta, Some(wanted))?;
+            Ok(Admission::Write)
+        }
+    }
+}
+
+/// Whether `current` may be deleted.
+///
+/// # Errors
+/// `Invalid` for [`Condition::Absent`], `NotFound` when there is nothing, `Conflict` when the version is another.
+pub(crate) fn admit_delete(
+    key: &ObjectKey,
+    current: Option<&Record>,
+    condition: Condition,
+) -> Result<()> {
+    let wanted = match condition {
+        Condition::None => None,
+        Condition::Version(wanted) => Some(wanted),
+        Condition::Absent => {
+            return Err(Error::invalid(format!(
+                "deleting {key} on the condition that it is absent has no meaning"
+            )));
+        }
+    };
+    let record = current.ok_or_else(|| not_found(key))?;
+    check_version(key, &record.meta, wanted)
+}
+
+/// `Conflict` when a version is wanted and the object has another.
+pub(crate) fn check_version(
+    key: &ObjectKey,
+    meta: &ObjectMeta,
+    wanted: Option<crate::Version>,
+) -> Result<()> {
+    match wanted {
+        Some(wanted) if wanted != meta.version => Err(Error::conflict(format!(
+            "object {key} has version {}, not {wanted}",
+            meta.version
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Whether an object of `size_bytes` may be kept.
+///
+/// # Errors
+/// `Invalid` with the limit and its setting.
+pub(crate) fn check_size(key: &ObjectKey, size_bytes: u64, object_bytes_max: u64) -> Result<()> {
+    if size_bytes <= object_bytes_max {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "object {key} has at least {size_bytes} bytes, limit {object_bytes_max} (limits.object)"
+    )))
+}
+
+/// There is no such object.
+pub(crate) fn not_found(key: &ObjectKey) -> Error {
+    Error::not_found(format!("object {key} does not exist"))
+}
