@@ -47,7 +47,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             "bench",
             vec!["types", "store", "registry", "worker", "gateway", "node"],
         ),
-        ("cli", vec!["types", "node", "bench"]),
+        ("cli", vec!["types", "store", "node", "bench"]),
         ("tests", vec!["types", "node"]),
     ])
 }

@@ -17,6 +17,7 @@ mod client;
 mod cluster;
 mod completion;
 mod config;
+mod demo;
 mod doctor;
 mod explain;
 mod failure;
@@ -81,8 +82,7 @@ fn start(cli: &Cli, ui: &Ui) -> Outcome<u8> {
         let help = args::command().render_help().to_string();
         return ui.raw(help.as_bytes()).map(|()| 0);
     };
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::local("starting threads", &error))?;
+    let runtime = cluster::runtime(command)?;
     let outcome = runtime.block_on(run(command, cli, ui));
     // A read of stdin that nobody waits for any more must not keep the program.
     runtime.shutdown_background();
@@ -93,7 +93,7 @@ async fn run(command: &Command, cli: &Cli, ui: &Ui) -> Outcome<u8> {
     match command {
         Command::Up(args) => cluster::up(args, ui).await?,
         Command::Serve(args) => cluster::serve(args, ui).await?,
-        Command::Demo(args) => cluster::demo(args, ui).await?,
+        Command::Demo(args) => demo::demo(args, ui).await?,
         Command::Bench(BenchCommand::Call(args)) => cluster::bench_call(args, ui).await?,
         Command::Bench(BenchCommand::Scan(args)) => cluster::bench_scan(args, ui).await?,
         Command::Config(command) => config::run(command, ui)?,
