@@ -86,7 +86,7 @@ struct Shared {
 impl LocalStore {
     /// Opens a folder with the default options, making it where it is missing.
     ///
-    /// Blocks until the trailer of every object is read: about 15 µs an object where the disk's pages are in memory.
+    /// Blocks until the trailer of every object is read: about 10 µs an object where the disk's pages are in memory.
     ///
     /// # Errors
     /// `Unavailable` when another store has the folder open, or it cannot be written; `Corrupt` when the mark of versions
