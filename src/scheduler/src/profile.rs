@@ -212,3 +212,79 @@ fn index(site: Site) -> usize {
         Site::Storage => 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Placement, Prediction};
+    use ganglion_types::{Error, Load, NodeId, Start};
+
+    fn answer(end: End, usage: Usage) -> Answer {
+        Answer {
+            end,
+            output: Some("four".into()),
+            stdout: "two".into(),
+            stderr: Default::default(),
+            node: NodeId::new("compute-0").unwrap(),
+            site: Site::Compute,
+            usage,
+            load: Load::default(),
+        }
+    }
+
+    const USAGE: Usage = Usage {
+        wait_ns: 5_000,
+        run_ns: 9_000_000,
+        cpu_ns: 1_000_000,
+        object_bytes: 1_000_000,
+        moved_bytes: 1_000_000,
+        link_ns: 7_000_000,
+        start: Start::Restored,
+    };
+
+    fn outcome(end: End) -> Option<Outcome> {
+        let node = NodeId::new("storage-1").unwrap();
+        let decision = Decision {
+            chosen: Placement {
+                index: 0,
+                node: &node,
+                site: Site::Storage,
+                load: Load::default(),
+                predicted: Prediction::default(),
+            },
+            alternative: None,
+            because: Because::NoCompute,
+            object: None,
+            input_bytes: 3,
+        };
+        Outcome::of(&decision, &answer(end, USAGE))
+    }
+
+    #[test]
+    fn a_guest_that_failed_teaches_nothing() {
+        assert_eq!(outcome(End::Exited(1)), None);
+        assert_eq!(outcome(End::Failed(Error::guest("unreachable"))), None);
+        let learned = outcome(End::Exited(0)).unwrap();
+        assert_eq!(learned.site, Site::Compute, "where it ran counts");
+        assert_eq!((learned.input_bytes, learned.output_bytes), (3, 4 + 3));
+    }
+
+    #[test]
+    fn waiting_for_a_link_is_not_learned_as_run_time() {
+        let mut profile = Profile::default();
+        for _ in 0..64 {
+            profile.observe(&outcome(End::Exited(0)).unwrap());
+        }
+        let run_ns = profile.run_ns(Site::Compute, 1e6);
+        assert!((1.9e6..2.1e6).contains(&run_ns), "{run_ns}");
+        let Knowledge {
+            calls,
+            ns_per_byte,
+            relative_error,
+            ..
+        } = profile.knowledge(Site::Compute);
+        assert_eq!(calls, 64);
+        assert!((1.9..2.1).contains(&ns_per_byte), "{ns_per_byte}");
+        assert!(relative_error < 0.05, "{relative_error}");
+    }
+}

@@ -238,7 +238,9 @@ proptest! {
 
     #[test]
     fn a_longer_queue_never_attracts(world in any_world(), which in any::<prop::sample::Index>(), more in 1..50_u32) {
-        prop_assume!(!world.nodes.is_empty());
+        if world.nodes.is_empty() {
+            return Ok(());
+        }
         let mut worse = world.clone();
         let which = which.index(world.nodes.len());
         queue_more(&mut worse.nodes[which], more);

@@ -1,0 +1,99 @@
+//! From a request of either dialect to one [`Call`].
+
+use crate::app::App;
+use crate::dispatch::{Wishes, check_public};
+use bytes::Bytes;
+use ganglion_registry::FunctionRecord;
+use ganglion_types::{
+    Call, CallId, Deadline, Error, FunctionRef, Ndp, ObjectKey, Result, TraceParent,
+};
+use std::time::Duration;
+
+/// What a request asks for, in the words of both dialects.
+#[derive(Default)]
+pub(crate) struct Asked {
+    pub(crate) input: Bytes,
+    pub(crate) args: Vec<String>,
+    /// In place of the object that the function's manifest finds in the input.
+    pub(crate) object: Option<ObjectKey>,
+    pub(crate) ndp: Ndp,
+    /// Run it on storage wherever that is possible.
+    pub(crate) storage: bool,
+    /// In place of `limits.call_time`.
+    pub(crate) budget: Option<Duration>,
+    pub(crate) trace: Option<TraceParent>,
+}
+
+impl App {
+    /// Resolves the function and everything else that the call needs.
+    ///
+    /// # Errors
+    /// `NotFound` for the function, `Unavailable` while draining, `Denied` for an internal object, `Invalid` for a
+    /// deadline beyond the limit.
+    pub(crate) fn call(
+        &self,
+        id: CallId,
+        function: FunctionRef,
+        asked: Asked,
+    ) -> Result<(Call, Wishes)> {
+        if self.drain.is_draining() {
+            return Err(Error::unavailable(
+                "this node is draining and takes no new calls",
+            ));
+        }
+        let record = self.catalog.resolve(&function)?;
+        let object = object_of(&record, &asked)?;
+        let limits = self.settings.call_limits;
+        let budget = asked.budget.unwrap_or(limits.wall);
+        if budget > limits.wall {
+            return Err(Error::invalid(format!(
+                "the deadline of {budget:?} is beyond {:?} (setting limits.call_time)",
+                limits.wall
+            )));
+        }
+        let wishes = Wishes {
+            writes_objects: record.writes_objects,
+            storage: asked.storage && asked.ndp == Ndp::Allowed,
+        };
+        let call = Call {
+            id,
+            function,
+            module: record.module,
+            input: asked.input,
+            args: asked.args,
+            object,
+            ndp: asked.ndp,
+            deadline: Deadline::after(self.ambient.monotonic_ns(), budget),
+            limits,
+            trace: asked.trace,
+        };
+        Ok((call, wishes))
+    }
+}
+
+fn object_of(record: &FunctionRecord, asked: &Asked) -> Result<Option<ObjectKey>> {
+    match &asked.object {
+        Some(object) => {
+            check_public(object)?;
+            Ok(Some(object.clone()))
+        }
+        None => {
+            let tenant = &record.function.tenant;
+            let named = record.manifest.object.object(tenant, &asked.input);
+            // What a function finds in its input is its own guess: an internal name is no object of anybody.
+            Ok(named.filter(|object| !object.bucket.is_internal()))
+        }
+    }
+}
+
+/// A function's name for an upload. A tenant whose bucket would be one of Ganglion's own is refused: its guests could
+/// reach records that are nobody's objects.
+pub(crate) fn owned(tenant: &str, name: &str) -> Result<FunctionRef> {
+    let function = FunctionRef::new(tenant, name)?;
+    if function.tenant.bucket().is_internal() {
+        return Err(Error::denied(format!(
+            "tenant {tenant} begins with a dot: such names belong to Ganglion itself"
+        )));
+    }
+    Ok(function)
+}

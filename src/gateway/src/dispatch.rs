@@ -1,0 +1,303 @@
+//! One call, placed and run: facts, decision, a node, and what was learned from it.
+//!
+//! ```text
+//!   facts ──> decide ──> peer.execute ──> answer ──> learn
+//!     ^                      │
+//!     │   Busy, Unavailable: nothing ran; the node is crossed out and the rest decides again
+//!     └── Indeterminate:     it may have run; once more on compute, when the function cannot write objects
+//! ```
+//!
+//! The two ways back are kept apart (invariant 3 of the architecture): a call that may have run is never reported as
+//! refused, whatever happens to its second attempt.
+
+use crate::facts::{Knowledge, way_to};
+use crate::metrics::Metrics;
+use crate::peers::{Member, Peers, find};
+use crate::settings::GatewaySettings;
+use bytes::{Bytes, BytesMut};
+use ganglion_scheduler::{
+    Candidate, Decision, Facts, Link, ObjectFacts, Outcome, Prediction, Profile, decide,
+};
+use ganglion_store::ObjectStore;
+use ganglion_types::{
+    Ambient, Answer, Call, Error, ErrorKind, Ndp, NodeId, ObjectKey, Result, Site,
+};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What the request says of placement, beyond what the call itself carries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wishes {
+    /// Whether the function can write objects, so that running it twice could be seen.
+    pub(crate) writes_objects: bool,
+    /// Run it on storage wherever that is possible (`is_storage` of Faasm).
+    pub(crate) storage: bool,
+}
+
+/// A call that ran.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) answer: Answer,
+    /// Why it ran there: printable ASCII.
+    pub(crate) reason: Bytes,
+    /// What the scheduler expected of it.
+    pub(crate) predicted: Prediction,
+}
+
+/// Places calls on nodes.
+pub(crate) struct Dispatcher {
+    peers: Arc<Peers>,
+    store: Arc<dyn ObjectStore>,
+    ambient: Arc<dyn Ambient>,
+    metrics: Arc<Metrics>,
+    knowledge: Arc<Knowledge>,
+    settings: Arc<GatewaySettings>,
+    spread: AtomicU64,
+}
+
+/// What has already become of a call.
+#[derive(Default)]
+struct Past {
+    attempts: u32,
+    /// The node that gave no answer: the call may have run there.
+    lost: Option<(NodeId, Error)>,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(
+        peers: Arc<Peers>,
+        store: Arc<dyn ObjectStore>,
+        ambient: Arc<dyn Ambient>,
+        metrics: Arc<Metrics>,
+        knowledge: Arc<Knowledge>,
+        settings: Arc<GatewaySettings>,
+    ) -> Self {
+        let spread = AtomicU64::new(ambient.monotonic_ns());
+        Self {
+            peers,
+            store,
+            ambient,
+            metrics,
+            knowledge,
+            settings,
+            spread,
+        }
+    }
+
+    /// Runs a call on some node. Dropping the future cancels it.
+    ///
+    /// # Errors
+    /// `Busy` and `Unavailable` when no node took it: nothing ran. `Indeterminate` when an answer was lost. Other kinds
+    /// as the node said them.
+    pub(crate) async fn run(&self, call: &Call, wishes: Wishes) -> Result<Placed> {
+        let _in_flight = self.metrics.begin_call();
+        let began_ns = self.ambient.monotonic_ns();
+        let placed = self.place(call, wishes, began_ns).await;
+        match &placed {
+            Ok(placed) => {
+                let time_ns = self.ambient.monotonic_ns().saturating_sub(began_ns);
+                self.metrics.answered(&placed.answer, time_ns);
+            }
+            Err(error) => self.metrics.failed(error.kind()),
+        }
+        placed
+    }
+
+    async fn place(&self, call: &Call, wishes: Wishes, now_ns: u64) -> Result<Placed> {
+        let members = self.peers.current();
+        let home = call.object.as_ref().and_then(|key| self.store.home(key));
+        let object = self
+            .object_facts(call, home.as_ref(), &members, now_ns)
+            .await;
+        let mut refused = vec![false; members.len()];
+        let mut past = Past::default();
+        loop {
+            let candidates = self.candidates(&members, &refused, home.as_ref());
+            let mut known = Profile::default();
+            let chosen = self.decide(call, wishes, object, &candidates, &past, &mut known);
+            let decision = chosen.map_err(|error| past.final_error(error))?;
+            let member = &members[decision.chosen.index];
+            let error = match self.execute(member, call, now_ns).await {
+                Ok(answer) => {
+                    let outcome = Outcome::of(&decision, &answer);
+                    self.knowledge
+                        .learn(call.module, outcome.as_ref(), &answer, home.as_ref());
+                    return Ok(Placed {
+                        reason: past.reason(&decision, wishes),
+                        predicted: decision.chosen.predicted,
+                        answer,
+                    });
+                }
+                Err(error) => error,
+            };
+            self.metrics.refused(decision.chosen.site, error.kind());
+            refused[decision.chosen.index] = true;
+            past.take(
+                decision.chosen.node,
+                error,
+                wishes,
+                self.settings.attempts_max,
+            )?;
+        }
+    }
+
+    async fn object_facts<'a>(
+        &self,
+        call: &'a Call,
+        home: Option<&'a NodeId>,
+        members: &[Member],
+        now_ns: u64,
+    ) -> Option<ObjectFacts<'a>> {
+        let key = call.object.as_ref()?;
+        let size_bytes = match home {
+            Some(home) if call.ndp == Ndp::Allowed => {
+                self.knowledge.size_of(key, home, members, now_ns).await
+            }
+            _ => None,
+        };
+        Some(ObjectFacts {
+            key,
+            size_bytes,
+            home,
+        })
+    }
+
+    fn candidates<'a>(
+        &self,
+        members: &'a [Member],
+        refused: &[bool],
+        home: Option<&NodeId>,
+    ) -> Vec<Candidate<'a>> {
+        let home = home.and_then(|home| find(members, home));
+        let candidate = |(member, refused): (&'a Member, &bool)| Candidate {
+            node: member.peer.id(),
+            site: member.peer.site(),
+            load: member.peer.load(),
+            link: way_to(member),
+            object_link: home.map_or(Link::Unmeasured, |home| self.knowledge.way(member, home)),
+            refused: *refused,
+        };
+        members.iter().zip(refused).map(candidate).collect()
+    }
+
+    fn decide<'a>(
+        &self,
+        call: &Call,
+        wishes: Wishes,
+        object: Option<ObjectFacts<'a>>,
+        candidates: &'a [Candidate<'a>],
+        past: &Past,
+        known: &'a mut Profile,
+    ) -> Result<Decision<'a>> {
+        let mut profiles = self.knowledge.profiles();
+        let profile = profiles.get_or_default(&call.module);
+        *known = *profile;
+        let mut decision = decide(&Facts {
+            // A call that may have run goes nowhere but to compute.
+            ndp: if past.lost.is_some() {
+                Ndp::Forbidden
+            } else {
+                call.ndp
+            },
+            input_bytes: call.input.len() as u64,
+            object,
+            candidates,
+            profile: known,
+            spread: self
+                .spread
+                .fetch_add(1, Ordering::Relaxed)
+                .wrapping_mul(SPREAD),
+        })?;
+        match decision.alternative {
+            Some(storage) if wishes.storage && storage.site == Site::Storage => {
+                decision.alternative = Some(decision.chosen);
+                decision.chosen = storage;
+            }
+            _ if wishes.storage => {}
+            _ => profile.placed(&decision),
+        }
+        Ok(decision)
+    }
+
+    /// Runs the call there, and gives up waiting a while after its deadline.
+    async fn execute(&self, member: &Member, call: &Call, now_ns: u64) -> Result<Answer> {
+        let patience = call.deadline.remaining(now_ns) + self.settings.answer_grace;
+        match tokio::time::timeout(patience, member.peer.execute(call.clone())).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::indeterminate(format!(
+                "{} gave no answer within the deadline and {:?} (setting gateway.answer_grace)",
+                member.peer.id(),
+                self.settings.answer_grace
+            ))),
+        }
+    }
+}
+
+/// Spreads a counter over all 64 bits (the golden ratio, as in Knuth's multiplicative hashing).
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl Past {
+    /// A node has not answered with a result: goes on (`Ok`) or ends the call.
+    fn take(
+        &mut self,
+        node: &NodeId,
+        error: Error,
+        wishes: Wishes,
+        attempts_max: u32,
+    ) -> Result<()> {
+        self.attempts += 1;
+        let again = self.attempts < attempts_max;
+        match error.kind() {
+            kind if kind.nothing_ran() && again => Ok(()),
+            ErrorKind::Indeterminate if again && !wishes.writes_objects && self.lost.is_none() => {
+                self.lost = Some((node.clone(), error));
+                Ok(())
+            }
+            _ => Err(self.final_error(error)),
+        }
+    }
+
+    /// What the user is told at the end. A refusal of a second attempt does not undo that the first may have run.
+    fn final_error(&self, error: Error) -> Error {
+        match &self.lost {
+            Some((_, lost)) if error.kind().nothing_ran() => {
+                lost.clone().within(format!("not run again ({error})"))
+            }
+            _ => error,
+        }
+    }
+
+    fn reason(&self, decision: &Decision<'_>, wishes: Wishes) -> Bytes {
+        let mut reason = BytesMut::with_capacity(160);
+        let node = decision.chosen.node;
+        let written = match &self.lost {
+            Some((lost, _)) => write!(
+                reason,
+                "{node}: {lost} gave no answer, and the function writes no objects"
+            ),
+            None if !wishes.storage => write!(reason, "{decision}"),
+            None if decision.chosen.site == Site::Storage => {
+                write!(reason, "{node}: is_storage asks for the object's node")
+            }
+            None => write!(
+                reason,
+                "{decision}; is_storage has no storage node to ask for"
+            ),
+        };
+        written.expect("writing to memory does not fail");
+        reason.freeze()
+    }
+}
+
+/// Refuses an object of Ganglion's own.
+pub(crate) fn check_public(object: &ObjectKey) -> Result<()> {
+    if object.bucket.is_internal() {
+        Err(Error::denied(format!(
+            "bucket {} belongs to Ganglion itself",
+            object.bucket
+        )))
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! What this gateway knows when it places a call, and how it came to know.
+//!
+//! Profiles of functions and measured links are plain data of `scheduler`; here they are kept, bounded, behind locks that
+//! are held for a few instructions. Sizes of objects come from what passes through (`PUT`, `HEAD`) and, where a choice of
+//! sites depends on one, from a look at the store that is made at most once in `gateway.object_size_age`.
+
+use crate::peers::{Member, find};
+use crate::recent::Recent;
+use ganglion_scheduler::{Link, Links, Outcome, Profile};
+use ganglion_store::ObjectStore;
+use ganglion_types::{Answer, ContentHash, ErrorKind, NodeId, ObjectKey, Site};
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Functions whose profiles are kept, at least.
+const PROFILES: usize = 4_096;
+/// Objects whose sizes are kept, at least.
+const SIZES: usize = 16_384;
+/// How long a call waits for its object's size; without it the scheduler goes by what calls have read.
+const STAT_WAIT: Duration = Duration::from_millis(20);
+/// From here on what a call moved tells the rate of the link.
+const TELLING_BYTES: u64 = 1 << 20;
+
+#[derive(Clone, Copy)]
+struct Size {
+    /// `None`: there was no such object.
+    bytes: Option<u64>,
+    seen_ns: u64,
+}
+
+pub(crate) struct Knowledge {
+    store: Arc<dyn ObjectStore>,
+    profiles: Mutex<Recent<ContentHash, Profile>>,
+    links: RwLock<Links>,
+    sizes: Mutex<Recent<ObjectKey, Size>>,
+    size_age_ns: u64,
+}
+
+impl Knowledge {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, size_age: Duration) -> Self {
+        Self {
+            store,
+            profiles: Mutex::new(Recent::new(PROFILES)),
+            links: RwLock::new(Links::default()),
+            sizes: Mutex::new(Recent::new(SIZES)),
+            size_age_ns: u64::try_from(size_age.as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The profiles, locked: a decision is noted under the same lock under which it was made.
+    pub(crate) fn profiles(&self) -> MutexGuard<'_, Recent<ContentHash, Profile>> {
+        self.profiles.lock()
+    }
+
+    /// Learns from a call that ran. `home` is its object's.
+    pub(crate) fn learn(
+        &self,
+        module: ContentHash,
+        outcome: Option<&Outcome>,
+        answer: &Answer,
+        home: Option<&NodeId>,
+    ) {
+        if let Some(outcome) = outcome {
+            self.profiles
+                .lock()
+                .get_or_default(&module)
+                .observe(outcome);
+        }
+        let usage = &answer.usage;
+        let away = home.filter(|home| **home != answer.node && usage.moved_bytes >= TELLING_BYTES);
+        if let Some(home) = away {
+            let mut links = self.links.write();
+            links.observe(&answer.node, home, usage.moved_bytes, usage.link_ns);
+        }
+    }
+
+    /// The way from a candidate to the object's home. Measured where it was used; otherwise the gateway's own way to
+    /// whichever of the two is further stands for it.
+    pub(crate) fn way(&self, from: &Member, home: &Member) -> Link {
+        if from.local && home.local {
+            return Link::SameProcess;
+        }
+        match self.links.read().between(from.peer.id(), home.peer.id()) {
+            Link::Unmeasured if home.local => way_to(from),
+            Link::Unmeasured => way_to(home),
+            measured => measured,
+        }
+    }
+
+    /// The size of the object, when it is known or is worth a look: where there is a storage node to choose.
+    pub(crate) async fn size_of(
+        &self,
+        object: &ObjectKey,
+        home: &NodeId,
+        members: &[Member],
+        now_ns: u64,
+    ) -> Option<u64> {
+        let known = self.sizes.lock().get(object).copied();
+        if let Some(size) = known
+            && now_ns.saturating_sub(size.seen_ns) < self.size_age_ns
+        {
+            return size.bytes;
+        }
+        let choice = find(members, home)
+            .is_some_and(|home| home.peer.site() == Site::Storage && home.peer.load().is_some());
+        if !choice {
+            return None;
+        }
+        match tokio::time::timeout(STAT_WAIT, self.store.stat(object)).await {
+            Ok(Ok(meta)) => self.note_size(object, Some(meta.size_bytes), now_ns),
+            Ok(Err(error)) if error.kind() == ErrorKind::NotFound => {
+                self.note_size(object, None, now_ns);
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%object, %error, "size unknown");
+                return None;
+            }
+            Err(_) => {
+                tracing::debug!(%object, "size unknown: the store took too long");
+                // Not asked again for a while: the next call must not wait as long.
+                self.note_size(object, None, now_ns);
+            }
+        }
+        self.sizes.lock().get(object).and_then(|size| size.bytes)
+    }
+
+    /// An object was seen to have this size, or not to be there.
+    pub(crate) fn note_size(&self, object: &ObjectKey, bytes: Option<u64>, now_ns: u64) {
+        let size = Size {
+            bytes,
+            seen_ns: now_ns,
+        };
+        self.sizes.lock().insert(object.clone(), size);
+    }
+
+    /// An object has changed in an unknown way.
+    pub(crate) fn forget_size(&self, object: &ObjectKey) {
+        self.sizes.lock().remove(object);
+    }
+
+    /// Every size is asked for again.
+    pub(crate) fn forget_sizes(&self) {
+        self.sizes.lock().clear();
+    }
+}
+
+/// The way from this gateway to a node.
+pub(crate) fn way_to(member: &Member) -> Link {
+    match member.peer.link() {
+        _ if member.local => Link::SameProcess,
+        Some(estimate) => Link::Measured(estimate),
+        None => Link::Unmeasured,
+    }
+}

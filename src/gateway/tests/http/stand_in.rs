@@ -1,0 +1,158 @@
+//! A node that does as it is told.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use ganglion_types::{
+    Answer, Call, End, Error, ErrorKind, Executor, LinkEstimate, Load, NodeId, Peer, Result, Site,
+    Start, Usage,
+};
+use std::sync::{Arc, Mutex};
+use tokio::sync::Semaphore;
+
+/// What a node does with its next calls.
+#[derive(Clone, Debug)]
+pub(crate) enum Will {
+    /// Sets the input as output.
+    Echo,
+    /// Sets nothing and prints.
+    Print,
+    /// Returns this code, with this output.
+    Return(i32, &'static str),
+    /// Traps.
+    Trap,
+    /// Is ended by its deadline.
+    OutOfTime,
+    /// Does not run it.
+    Fail(ErrorKind),
+    /// Runs it once the gate is opened.
+    Wait,
+    /// Never answers.
+    Hang,
+}
+
+pub(crate) struct StandIn {
+    id: NodeId,
+    site: Site,
+    pub(crate) will: Mutex<Will>,
+    pub(crate) load: Mutex<Option<Load>>,
+    pub(crate) seen: Mutex<Vec<Call>>,
+    pub(crate) gate: Semaphore,
+    pub(crate) entered: Semaphore,
+    keeps: bool,
+}
+
+impl StandIn {
+    pub(crate) fn new(id: &str, site: Site) -> Arc<Self> {
+        Self::with(id, site, true)
+    }
+
+    /// One that remembers no calls.
+    pub(crate) fn forgetful(id: &str, site: Site) -> Arc<Self> {
+        Self::with(id, site, false)
+    }
+
+    fn with(id: &str, site: Site, keeps: bool) -> Arc<Self> {
+        Arc::new(Self {
+            id: NodeId::new(id).unwrap(),
+            site,
+            will: Mutex::new(Will::Echo),
+            load: Mutex::new(Some(Load {
+                permits: 4,
+                ..Load::default()
+            })),
+            seen: Mutex::default(),
+            gate: Semaphore::new(0),
+            entered: Semaphore::new(0),
+            keeps,
+        })
+    }
+
+    pub(crate) fn will(&self, will: Will) {
+        *self.will.lock().unwrap() = will;
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
+    pub(crate) fn last(&self) -> Call {
+        self.seen.lock().unwrap().last().unwrap().clone()
+    }
+
+    fn answer(&self, end: End, output: Option<Bytes>, printed: &'static str) -> Answer {
+        Answer {
+            end,
+            output,
+            stdout: Bytes::from_static(printed.as_bytes()),
+            stderr: Bytes::from_static(b"a warning"),
+            node: self.id.clone(),
+            site: self.site,
+            usage: Usage {
+                wait_ns: 3_000,
+                run_ns: 42_000,
+                cpu_ns: 40_000,
+                object_bytes: 0,
+                moved_bytes: 7,
+                link_ns: 0,
+                start: Start::Restored,
+            },
+            load: self.load.lock().unwrap().unwrap_or_default(),
+        }
+    }
+}
+
+#[async_trait]
+impl Executor for StandIn {
+    async fn execute(&self, call: Call) -> Result<Answer> {
+        let input = call.input.clone();
+        if self.keeps {
+            self.seen.lock().unwrap().push(call);
+            self.entered.add_permits(1);
+        }
+        let will = self.will.lock().unwrap().clone();
+        match will {
+            Will::Echo => Ok(self.answer(End::Exited(0), Some(input), "")),
+            Will::Print => Ok(self.answer(End::Exited(0), None, "printed")),
+            Will::Return(code, output) => {
+                let output = (!output.is_empty()).then(|| Bytes::from(output));
+                Ok(self.answer(End::Exited(code), output, "printed"))
+            }
+            Will::Trap => {
+                let error = Error::guest("wasm trap: integer divide by zero");
+                Ok(self.answer(End::Failed(error), None, "printed"))
+            }
+            Will::OutOfTime => {
+                let error = Error::deadline("the call's time is over");
+                Ok(self.answer(End::Failed(error), None, ""))
+            }
+            Will::Fail(kind) => Err(Error::new(kind, format!("{} says no", self.id))),
+            Will::Wait => {
+                self.gate.acquire().await.unwrap().forget();
+                Ok(self.answer(End::Exited(0), Some(input), ""))
+            }
+            Will::Hang => std::future::pending().await,
+        }
+    }
+}
+
+impl Peer for StandIn {
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn site(&self) -> Site {
+        self.site
+    }
+
+    fn load(&self) -> Option<Load> {
+        *self.load.lock().unwrap()
+    }
+
+    fn link(&self) -> Option<LinkEstimate> {
+        None
+    }
+
+    fn address(&self) -> Option<String> {
+        Some(format!("{}:9000", self.id))
+    }
+}
