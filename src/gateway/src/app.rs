@@ -123,8 +123,9 @@ impl Gateway {
             .with_state(self.app.clone())
     }
 
-    /// Waits for the asynchronous calls that are under way; no new ones begin once draining.
-    pub async fn background_done(&self) {
+    /// Waits for the calls that are under way, asynchronous ones included; no new ones begin once draining.
+    pub async fn calls_done(&self) {
         self.app.background.done().await;
+        self.app.dispatcher.done().await;
     }
 }

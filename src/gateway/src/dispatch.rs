@@ -25,6 +25,7 @@ use ganglion_types::{
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio_util::task::TaskTracker;
 
 /// What the request says of placement, beyond what the call itself carries.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +55,7 @@ pub(crate) struct Dispatcher {
     knowledge: Arc<Knowledge>,
     settings: Arc<GatewaySettings>,
     spread: AtomicU64,
+    under_way: TaskTracker,
 }
 
 /// What has already become of a call.
@@ -82,7 +84,14 @@ impl Dispatcher {
             knowledge,
             settings,
             spread,
+            under_way: TaskTracker::new(),
         }
+    }
+
+    /// Waits for the calls that are under way; those that begin meanwhile as well.
+    pub(crate) async fn done(&self) {
+        self.under_way.close();
+        self.under_way.wait().await;
     }
 
     /// Runs a call on some node. Dropping the future cancels it.
@@ -91,7 +100,7 @@ impl Dispatcher {
     /// `Busy` and `Unavailable` when no node took it: nothing ran. `Indeterminate` when an answer was lost. Other kinds
     /// as the node said them.
     pub(crate) async fn run(&self, call: &Call, wishes: Wishes) -> Result<Placed> {
-        let _in_flight = self.metrics.begin_call();
+        let (_in_flight, _under_way) = (self.metrics.begin_call(), self.under_way.token());
         let began_ns = self.ambient.monotonic_ns();
         let placed = self.place(call, wishes, began_ns).await;
         match &placed {

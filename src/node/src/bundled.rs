@@ -30,4 +30,13 @@ macro_rules! bundled {
     };
 }
 
-bundled!["hello", "echo", "put", "get", "wordcount", "wordcount-rs", "scan", "noop"];
+bundled![
+    "hello",
+    "echo",
+    "put",
+    "get",
+    "wordcount",
+    "wordcount-rs",
+    "scan",
+    "noop"
+];

@@ -66,7 +66,9 @@ impl Cluster {
     /// when a port is taken or the data folder is in use.
     pub async fn start(process: Arc<Process>, topology: Topology) -> Result<Self> {
         if topology.compute == 0 || topology.storage == 0 {
-            return Err(Error::invalid("a cluster needs at least one compute node and one storage node"));
+            return Err(Error::invalid(
+                "a cluster needs at least one compute node and one storage node",
+            ));
         }
         remember_storage_nodes(&process, topology.storage)?;
         let mut directory = Directory::default();
@@ -79,17 +81,33 @@ impl Cluster {
                 Site::Storage => Some(open_own(&process, &entry.node).await?),
                 Site::Compute => None,
             };
-            let identity = Identity { node: entry.node.clone(), site: entry.site };
+            let identity = Identity {
+                node: entry.node.clone(),
+                site: entry.site,
+            };
             let objects = directory.objects(&process, &identity, own.as_ref())?;
             let worker = worker(&process, &entry.node, entry.site, objects)?;
             let server = server(&process, entry, listener, &worker, own)?;
             nodes.spawn(server.serve(nodes_stop.clone()));
             workers.push(worker);
         }
-        let me = Identity { node: NodeId::new("gateway-0")?, site: Site::Compute };
+        let me = Identity {
+            node: NodeId::new("gateway-0")?,
+            site: Site::Compute,
+        };
         let objects = directory.objects(&process, &me, None)?;
         let peers = directory.peers(&process, &me);
-        Self::open(process, Assembly { objects, peers, workers, nodes_stop, nodes }).await
+        Self::open(
+            process,
+            Assembly {
+                objects,
+                peers,
+                workers,
+                nodes_stop,
+                nodes,
+            },
+        )
+        .await
     }
 
     /// One node with every role: a gateway with a compute worker and a storage worker beside it, and no socket between.
@@ -107,12 +125,28 @@ impl Cluster {
         let peer = |worker: &Worker| -> Arc<dyn Peer> { Arc::new(LocalPeer(worker.clone())) };
         let peers = workers.iter().map(peer).collect();
         let (nodes, nodes_stop) = (TaskTracker::new(), CancellationToken::new());
-        Self::open(process, Assembly { objects, peers, workers, nodes_stop, nodes }).await
+        Self::open(
+            process,
+            Assembly {
+                objects,
+                peers,
+                workers,
+                nodes_stop,
+                nodes,
+            },
+        )
+        .await
     }
 
     /// The gateway before the nodes, and its listeners.
     async fn open(process: Arc<Process>, assembly: Assembly) -> Result<Self> {
-        let Assembly { objects, peers, workers, nodes_stop, nodes } = assembly;
+        let Assembly {
+            objects,
+            peers,
+            workers,
+            nodes_stop,
+            nodes,
+        } = assembly;
         let modules = modules(&process, objects.clone())?;
         let catalog = Catalog::open(objects.clone(), modules, process.ambient()).await?;
         let (catalog, drain) = (Arc::new(catalog), Arc::new(Drain::default()));
@@ -132,7 +166,10 @@ impl Cluster {
         for address in &process.settings.listen.http {
             let listener = listen(*address).await?;
             addresses.push(listener.local_addr().unwrap_or(*address));
-            let settings = ServeSettings { grace: process.settings.drain.grace, ..ServeSettings::default() };
+            let settings = ServeSettings {
+                grace: process.settings.drain.grace,
+                ..ServeSettings::default()
+            };
             let (router, stop) = (gateway.router(), http_stop.clone());
             http.spawn(async move { serve(listener, router, settings, stop.cancelled()).await });
         }
@@ -161,7 +198,11 @@ impl Cluster {
         for bundled in BUNDLED {
             let function = FunctionRef::new(BUNDLED_TENANT, bundled.name)?;
             let hash = Modules::hash(bundled.wasm);
-            if self.catalog.resolve(&function).is_ok_and(|record| record.module == hash) {
+            if self
+                .catalog
+                .resolve(&function)
+                .is_ok_and(|record| record.module == hash)
+            {
                 continue;
             }
             self.catalog.upload(function, bundled.bytes(), None).await?;
@@ -194,14 +235,20 @@ impl Cluster {
     pub async fn shutdown(self) -> bool {
         self.drain.begin();
         let grace = self.process.settings.drain.grace;
-        let finished = tokio::time::timeout(grace, self.gateway.calls_done()).await.is_ok();
+        let finished = tokio::time::timeout(grace, self.gateway.calls_done())
+            .await
+            .is_ok();
         self.http_stop.cancel();
         self.http.close();
-        let closed = tokio::time::timeout(Duration::from_secs(5), self.http.wait()).await.is_ok();
+        let closed = tokio::time::timeout(Duration::from_secs(5), self.http.wait())
+            .await
+            .is_ok();
         self.workers.iter().for_each(Worker::drain);
         self.nodes_stop.cancel();
         self.nodes.close();
-        let ended = tokio::time::timeout(Duration::from_secs(5), self.nodes.wait()).await.is_ok();
+        let ended = tokio::time::timeout(Duration::from_secs(5), self.nodes.wait())
+            .await
+            .is_ok();
         finished && closed && ended
     }
 }
@@ -217,7 +264,9 @@ impl Drop for AbortOnDrop {
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        Error::unavailable(format!("cannot listen on {address} (setting listen.http, flag --http): {error}"))
+        Error::unavailable(format!(
+            "cannot listen on {address} (setting listen.http, flag --http): {error}"
+        ))
     })
 }
 
@@ -232,14 +281,21 @@ async fn open_own(process: &Arc<Process>, node: &NodeId) -> Result<Arc<dyn Objec
         };
         LocalStore::open_with(folder, Some(node), process.ambient(), options)
     });
-    let store = opened.await.map_err(|error| Error::internal(format!("opening a store: {error}")))??;
+    let store = opened
+        .await
+        .map_err(|error| Error::internal(format!("opening a store: {error}")))??;
     Ok(Arc::new(store))
 }
 
 fn modules(process: &Process, objects: Arc<dyn ObjectStore>) -> Result<Arc<Modules>> {
     let folder = process.settings.data.join("artefacts");
     let limits = process.settings.module_limits();
-    Ok(Arc::new(Modules::open(process.engine.clone(), &folder, objects, limits)?))
+    Ok(Arc::new(Modules::open(
+        process.engine.clone(),
+        &folder,
+        objects,
+        limits,
+    )?))
 }
 
 fn worker(
@@ -269,11 +325,17 @@ fn server(
     own: Option<Arc<dyn ObjectStore>>,
 ) -> Result<Server> {
     let asked = worker.clone();
-    let limits = ServerLimits { drain_time: process.settings.drain.grace, ..ServerLimits::default() };
+    let limits = ServerLimits {
+        drain_time: process.settings.drain.grace,
+        ..ServerLimits::default()
+    };
     Server::on(
         listener,
         ServerParts {
-            identity: Identity { node: entry.node, site: entry.site },
+            identity: Identity {
+                node: entry.node,
+                site: entry.site,
+            },
             executor: Some(Arc::new(worker.clone())),
             load: Arc::new(move || asked.load()),
             store: own,

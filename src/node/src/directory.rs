@@ -37,7 +37,11 @@ impl Directory {
             };
             let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
             let address = listener.local_addr().map_err(failed)?;
-            let entry = Entry { node: NodeId::new(format!("{site}-{index}"))?, site, address };
+            let entry = Entry {
+                node: NodeId::new(format!("{site}-{index}"))?,
+                site,
+                address,
+            };
             self.0.push(entry.clone());
             listening.push((entry, listener));
         }
@@ -58,7 +62,10 @@ impl Directory {
         let member = |entry: &Entry| -> (NodeId, Arc<dyn ObjectStore>) {
             let store: Arc<dyn ObjectStore> = match own.filter(|_| entry.node == me.node) {
                 Some(own) => own.clone(),
-                None => Arc::new(RemoteStore::new(link(process, me, entry), entry.node.clone())),
+                None => Arc::new(RemoteStore::new(
+                    link(process, me, entry),
+                    entry.node.clone(),
+                )),
             };
             (entry.node.clone(), store)
         };

@@ -32,10 +32,13 @@ impl Process {
         let memory = EngineMemory::new(settings.worker.instances);
         let engine = engine(stack_bytes(&settings), &memory)
             .map_err(|error| Error::internal(format!("the engine does not start: {error:#}")))?;
-        let epochs = Epochs::start(engine.clone())
-            .map_err(|error| Error::internal(format!("the engine's beat does not start: {error}")))?;
+        let epochs = Epochs::start(engine.clone()).map_err(|error| {
+            Error::internal(format!("the engine's beat does not start: {error}"))
+        })?;
         if !memory.scans_pages() {
-            tracing::info!("this kernel has no PAGEMAP_SCAN (Linux 6.7): memories are put back the slower way");
+            tracing::info!(
+                "this kernel has no PAGEMAP_SCAN (Linux 6.7): memories are put back the slower way"
+            );
         }
         let cores = cores();
         Ok(Arc::new(Self {

@@ -125,8 +125,14 @@ impl Default for Settings {
             data: ".ganglion".into(),
             listen: ListenSettings::default(),
             limits: Limits::default(),
-            compute: SiteSettings { permits: 0, queue: 1024 },
-            storage: SiteSettings { permits: 0, queue: 64 },
+            compute: SiteSettings {
+                permits: 0,
+                queue: 1024,
+            },
+            storage: SiteSettings {
+                permits: 0,
+                queue: 64,
+            },
             worker: WorkerSettings::default(),
             log: LogSettings::default(),
             drain: DrainSettings::default(),
@@ -136,7 +142,9 @@ impl Default for Settings {
 
 impl Default for ListenSettings {
     fn default() -> Self {
-        Self { http: vec![([127, 0, 0, 1], 8080).into(), ([127, 0, 0, 1], 8002).into()] }
+        Self {
+            http: vec![([127, 0, 0, 1], 8080).into(), ([127, 0, 0, 1], 8002).into()],
+        }
     }
 }
 
@@ -159,25 +167,36 @@ impl Default for Limits {
 
 impl Default for SiteSettings {
     fn default() -> Self {
-        Self { permits: 0, queue: 1024 }
+        Self {
+            permits: 0,
+            queue: 1024,
+        }
     }
 }
 
 impl Default for WorkerSettings {
     fn default() -> Self {
-        Self { instances: 512, inline: true }
+        Self {
+            instances: 512,
+            inline: true,
+        }
     }
 }
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { format: LogFormat::Pretty, level: "info".into() }
+        Self {
+            format: LogFormat::Pretty,
+            level: "info".into(),
+        }
     }
 }
 
 impl Default for DrainSettings {
     fn default() -> Self {
-        Self { grace: Duration::from_secs(30) }
+        Self {
+            grace: Duration::from_secs(30),
+        }
     }
 }
 
@@ -197,13 +216,22 @@ impl Settings {
     /// `Invalid` when a named file is missing.
     pub fn figment(file: Option<&Path>) -> Result<Figment> {
         if let Some(path) = file.filter(|path| !path.is_file()) {
-            return Err(Error::invalid(format!("there is no settings file {}", path.display())));
+            return Err(Error::invalid(format!(
+                "there is no settings file {}",
+                path.display()
+            )));
         }
         let toml = Toml::file(file.unwrap_or(Path::new("ganglion.toml")));
         let environment = Env::prefixed("GANGLION_")
-            .filter(|key| !NOT_SETTINGS.iter().any(|name| key.as_str().eq_ignore_ascii_case(name)))
+            .filter(|key| {
+                !NOT_SETTINGS
+                    .iter()
+                    .any(|name| key.as_str().eq_ignore_ascii_case(name))
+            })
             .map(|key| key.as_str().replacen('_', ".", 1).into());
-        Ok(Figment::from(Serialized::defaults(Self::default())).merge(toml).merge(environment))
+        Ok(Figment::from(Serialized::defaults(Self::default()))
+            .merge(toml)
+            .merge(environment))
     }
 
     /// The values of a figment.
@@ -211,7 +239,9 @@ impl Settings {
     /// # Errors
     /// `Invalid`, with the key and where it came from.
     pub fn from_figment(figment: &Figment) -> Result<Self> {
-        figment.extract().map_err(|error| Error::invalid(format!("settings: {error}")))
+        figment
+            .extract()
+            .map_err(|error| Error::invalid(format!("settings: {error}")))
     }
 
     /// What one call may use.
@@ -251,7 +281,8 @@ mod duration {
         deserializer: D,
     ) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map_err(|error| D::Error::custom(format!("`{text}`: {error}")))
+        humantime::parse_duration(&text)
+            .map_err(|error| D::Error::custom(format!("`{text}`: {error}")))
     }
 }
 

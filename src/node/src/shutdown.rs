@@ -11,8 +11,10 @@ pub async fn termination() -> Result<&'static str> {
     let watch = |kind: SignalKind| -> Result<Signal> {
         signal(kind).map_err(|error| Error::internal(format!("cannot watch signals: {error}")))
     };
-    let (mut terminate, mut interrupt) =
-        (watch(SignalKind::terminate())?, watch(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (
+        watch(SignalKind::terminate())?,
+        watch(SignalKind::interrupt())?,
+    );
     tokio::select! {
         _ = terminate.recv() => Ok("SIGTERM"),
         _ = interrupt.recv() => Ok("SIGINT"),

@@ -111,7 +111,7 @@ async fn an_asynchronous_call_is_asked_for_until_it_is_done_and_again() {
     for peer in &house.compute {
         peer.gate.add_permits(1);
     }
-    house.gateway.background_done().await;
+    house.gateway.calls_done().await;
     for _ in 0..2 {
         let done = house.post(&status).await;
         assert_eq!(done.status(), 200);
@@ -183,7 +183,7 @@ async fn asynchronous_calls_and_their_results_are_bounded() {
     for peer in &house.compute {
         peer.gate.add_permits(2);
     }
-    house.gateway.background_done().await;
+    house.gateway.calls_done().await;
     let mut kept = 0;
     for id in ids {
         let answer = house.post(&format!(r#"{{"status":true,"id":{id}}}"#)).await;

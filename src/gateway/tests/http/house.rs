@@ -81,7 +81,10 @@ pub(crate) async fn house() -> House {
     house_with(GatewaySettings::default(), None).await
 }
 
-pub(crate) async fn house_with(settings: GatewaySettings, store: Option<Arc<dyn ObjectStore>>) -> House {
+pub(crate) async fn house_with(
+    settings: GatewaySettings,
+    store: Option<Arc<dyn ObjectStore>>,
+) -> House {
     let ambient = TestAmbient::new();
     let home = NodeId::new("storage-1").unwrap();
     let store =

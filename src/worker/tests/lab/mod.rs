@@ -1,6 +1,14 @@
 //! A worker with a store in memory, and guests written as text.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part of the lab")]
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test is allowed to panic and has a real clock")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its part of the lab"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test is allowed to panic and has a real clock"
+)]
 
 use async_trait::async_trait;
 use bytes::Bytes;
