@@ -1,0 +1,136 @@
+//! A worker in this process, without a node around it.
+
+use bytes::Bytes;
+use ganglion_node::{BUNDLED, HostAmbient};
+use ganglion_registry::Modules;
+use ganglion_store::ObjectStore;
+use ganglion_types::{
+    Ambient, Answer, Call, CallIds, CallLimits, ContentHash, Deadline, End, Error, FunctionRef,
+    ModuleLimits, Ndp, NodeId, Result, Site,
+};
+use ganglion_worker::{EngineMemory, Epochs, Inline, Worker, WorkerParts, WorkerSettings, engine};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The node that the workers work for.
+pub(crate) const NODE: &str = "here";
+/// The tenant of all functions, and the bucket of its objects.
+pub(crate) const TENANT: &str = "ndp";
+
+/// An engine and what workers share of it.
+pub(crate) struct Bed {
+    pub(crate) clock: Arc<dyn Ambient>,
+    pub(crate) modules: Arc<Modules>,
+    memory: EngineMemory,
+    epochs: Arc<Epochs>,
+    ids: CallIds,
+}
+
+impl Bed {
+    /// Modules are kept in `store`, their machine code in `artefacts`.
+    pub(crate) fn new(artefacts: &Path, store: Arc<dyn ObjectStore>) -> Result<Self> {
+        let limits = ModuleLimits::default();
+        let stack_bytes = usize::try_from(limits.stack_bytes).unwrap_or(usize::MAX);
+        let memory = EngineMemory::new(64);
+        let engine = engine(stack_bytes, &memory)
+            .map_err(|error| Error::internal(format!("the engine does not start: {error:#}")))?;
+        let epochs = Epochs::start(engine.clone()).map_err(|error| {
+            Error::internal(format!("the engine's beat does not start: {error}"))
+        })?;
+        Ok(Self {
+            clock: Arc::new(HostAmbient::new()),
+            modules: Arc::new(Modules::open(engine, artefacts, store, limits)?),
+            memory,
+            epochs: Arc::new(epochs),
+            ids: CallIds::new(1),
+        })
+    }
+
+    /// Whether memories are put back by their written pages.
+    pub(crate) fn scans_pages(&self) -> bool {
+        self.memory.scans_pages()
+    }
+
+    /// The same engine's modules, with machine code kept elsewhere.
+    pub(crate) fn other_modules(
+        &self,
+        artefacts: &Path,
+        store: Arc<dyn ObjectStore>,
+    ) -> Result<Arc<Modules>> {
+        let engine = self.modules.engine().clone();
+        Ok(Arc::new(Modules::open(
+            engine,
+            artefacts,
+            store,
+            ModuleLimits::default(),
+        )?))
+    }
+
+    /// A worker that has no function ready yet.
+    pub(crate) fn worker(
+        &self,
+        modules: Arc<Modules>,
+        store: Arc<dyn ObjectStore>,
+    ) -> Result<Worker> {
+        Worker::new(WorkerParts {
+            node: NodeId::new(NODE)?,
+            site: Site::Storage,
+            modules,
+            memory: self.memory.clone(),
+            epochs: self.epochs.clone(),
+            store,
+            ambient: self.clock.clone(),
+            inline: Inline::new(1),
+            settings: WorkerSettings {
+                permits: 1,
+                queue_max: 1,
+                stack_bytes: ModuleLimits::default().stack_bytes,
+            },
+        })
+    }
+
+    pub(crate) fn call(&self, function: &FunctionRef, module: ContentHash, input: &Bytes) -> Call {
+        let limits = CallLimits::default();
+        Call {
+            id: self.ids.next(),
+            function: function.clone(),
+            module,
+            input: input.clone(),
+            args: Vec::new(),
+            object: None,
+            ndp: Ndp::Allowed,
+            deadline: Deadline::after(self.clock.monotonic_ns(), limits.wall),
+            limits,
+            trace: None,
+        }
+    }
+}
+
+/// A module that comes with Ganglion.
+pub(crate) fn bundled(name: &str) -> Result<Bytes> {
+    let found = BUNDLED.iter().find(|bundled| bundled.name == name);
+    found
+        .map(|bundled| bundled.bytes())
+        .ok_or_else(|| Error::internal(format!("no function `{name}` is bundled")))
+}
+
+/// The module with a custom section behind it that no other has: the same code under another hash.
+pub(crate) fn made_unique(wasm: &Bytes, mark: u64) -> Bytes {
+    let section = wasm_encoder::CustomSection {
+        name: "bench".into(),
+        data: mark.to_le_bytes().to_vec().into(),
+    };
+    let mut unique = wasm.to_vec();
+    wasm_encoder::Section::append_to(&section, &mut unique);
+    unique.into()
+}
+
+/// The answer of a call that has to succeed.
+pub(crate) fn succeeded(answer: Result<Answer>, function: &FunctionRef) -> Result<Answer> {
+    let answer = answer?;
+    match &answer.end {
+        End::Exited(0) => Ok(answer),
+        End::Exited(code) => Err(Error::guest(format!("{function} exited with code {code}"))),
+        End::Failed(error) => Err(error.clone().within(function)),
+    }
+}
