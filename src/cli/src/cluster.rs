@@ -27,7 +27,7 @@ pub(crate) struct Setting {
 pub(crate) fn runtime(command: &Command) -> Result<Runtime> {
     let settings = match command {
         Command::Up(UpArgs { node, .. }) | Command::Serve(ServeArgs { node }) => settings_of(node)?,
-        Command::Demo(_) | Command::Bench(_) => Settings::default(),
+        Command::Demo(_) | Command::Bench(_) | Command::BenchServer(_) => Settings::default(),
         _ => return Ok(Runtime::new()?),
     };
     Ok(ganglion_node::build_runtime(&settings)?)
@@ -66,7 +66,9 @@ pub(crate) async fn until_told(cluster: Cluster, ui: &Ui) -> Result<()> {
         ui.note(format_args!("listening on http://{address}"));
     }
     let signal = termination().await?;
-    ui.note(format_args!("{signal}: running calls finish, new ones are refused"));
+    ui.note(format_args!(
+        "{signal}: running calls finish, new ones are refused"
+    ));
     tokio::select! {
         finished = cluster.shutdown() => if !finished {
             ui.note("what was still running was cut off (setting drain.grace)");
@@ -101,9 +103,14 @@ pub(crate) fn settings_in_effect(file: Option<&Path>) -> Result<Vec<Setting>> {
             Some(source) => source.to_string(),
             None => metadata.name.to_string(),
         });
-        let source = source.filter(|source| !source.contains("Settings") && !source.ends_with(".rs"));
+        let source =
+            source.filter(|source| !source.contains("Settings") && !source.ends_with(".rs"));
         let source = source.filter(|source| !source.contains(".rs:"));
-        Setting { name, value, source: source.unwrap_or_else(|| "default".to_owned()) }
+        Setting {
+            name,
+            value,
+            source: source.unwrap_or_else(|| "default".to_owned()),
+        }
     };
     Ok(leaves.into_iter().map(setting).collect())
 }

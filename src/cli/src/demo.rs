@@ -15,7 +15,10 @@ use std::time::Duration;
 
 const TENANT: &str = "ndp";
 const FUNCTION: &str = "wordcount";
-const TOPOLOGY: Topology = Topology { compute: 2, storage: 3 };
+const TOPOLOGY: Topology = Topology {
+    compute: 2,
+    storage: 3,
+};
 /// Calls of each kind on each object; the first loads the function and is not counted, of the others the median is.
 const CALLS: usize = 4;
 
@@ -46,7 +49,10 @@ struct Side {
 /// The cluster's and the calls', and a difference between the two results.
 pub(crate) async fn demo(args: &DemoArgs, ui: &Ui) -> Result<()> {
     let folder = tempfile::tempdir().context("a folder for the demo")?;
-    let mut settings = Settings { data: folder.path().to_owned(), ..Settings::default() };
+    let mut settings = Settings {
+        data: folder.path().to_owned(),
+        ..Settings::default()
+    };
     settings.listen.http = vec![([127, 0, 0, 1], 0).into()];
     ui.note(format_args!(
         "starting a gateway, {} compute and {} storage nodes in this process",
@@ -56,9 +62,15 @@ pub(crate) async fn demo(args: &DemoArgs, ui: &Ui) -> Result<()> {
     cluster.upload_bundled().await?;
     let objects = store_corpus(&cluster, args, ui).await?;
     let rows = call_both_ways(&cluster, &objects, ui).await?;
-    ui.result(&serde_json::json!({ "function": FUNCTION, "objects": rows }), report(&rows))
-        .map_err(|failure| anyhow::anyhow!("{}", failure.report().message()))?;
-    ensure!(rows.iter().all(|row| row.same_result), "the two sites gave different results");
+    ui.result(
+        &serde_json::json!({ "function": FUNCTION, "objects": rows }),
+        report(&rows),
+    )
+    .map_err(|failure| anyhow::anyhow!("{}", failure.report().message))?;
+    ensure!(
+        rows.iter().all(|row| row.same_result),
+        "the two sites gave different results"
+    );
     if args.keep {
         ui.note(format_args!("kept in {}", folder.path().display()));
         return until_told(cluster, ui).await;
@@ -69,13 +81,19 @@ pub(crate) async fn demo(args: &DemoArgs, ui: &Ui) -> Result<()> {
 
 async fn store_corpus(cluster: &Cluster, args: &DemoArgs, ui: &Ui) -> Result<Vec<String>> {
     let bytes = usize::try_from(args.size.as_u64()).context("--size")?;
-    let bar = ui.progress("storing objects", Some(u64::from(args.objects) * args.size.as_u64()));
+    let bar = ui.progress(
+        "storing objects",
+        Some(u64::from(args.objects) * args.size.as_u64()),
+    );
     let mut objects = Vec::new();
     for index in 0..args.objects {
         let key = format!("book-{index:02}");
         let object = ObjectKey::new(TENANT, &key)?;
         let text = corpus(u64::from(index), bytes);
-        cluster.objects().put(&object, text, PutOptions::default()).await?;
+        cluster
+            .objects()
+            .put(&object, text, PutOptions::default())
+            .await?;
         bar.inc(args.size.as_u64());
         objects.push(key);
     }
@@ -84,7 +102,10 @@ async fn store_corpus(cluster: &Cluster, args: &DemoArgs, ui: &Ui) -> Result<Vec
 }
 
 async fn call_both_ways(cluster: &Cluster, objects: &[String], ui: &Ui) -> Result<Vec<Row>> {
-    let caller = Caller { client: Client::new(), address: cluster.addresses()[0].to_string() };
+    let caller = Caller {
+        client: Client::new(),
+        address: cluster.addresses()[0].to_string(),
+    };
     let calls = objects.len() * CALLS * 2;
     let bar = ui.progress("running wordcount", None);
     bar.set_length(calls as u64);
@@ -96,8 +117,16 @@ async fn call_both_ways(cluster: &Cluster, objects: &[String], ui: &Ui) -> Resul
             far.push(caller.call(object, "forbid").await?);
             bar.inc(2);
         }
-        let same_result = near.iter().chain(&far).all(|side| side.body == near[0].body);
-        rows.push(Row { object: object.clone(), near: median(near), far: median(far), same_result });
+        let same_result = near
+            .iter()
+            .chain(&far)
+            .all(|side| side.body == near[0].body);
+        rows.push(Row {
+            object: object.clone(),
+            near: median(near),
+            far: median(far),
+            same_result,
+        });
     }
     bar.finish_and_clear();
     Ok(rows)
@@ -118,25 +147,51 @@ struct Caller {
 
 impl Caller {
     async fn call(&self, object: &str, ndp: &str) -> Result<Side> {
-        let url = format!("http://{}/v1/functions/{TENANT}/{FUNCTION}/invoke?ndp={ndp}", self.address);
-        let request = self.client.post(url).body(object.to_owned()).timeout(Duration::from_secs(120));
+        let url = format!(
+            "http://{}/v1/functions/{TENANT}/{FUNCTION}/invoke?ndp={ndp}",
+            self.address
+        );
+        let request = self
+            .client
+            .post(url)
+            .body(object.to_owned())
+            .timeout(Duration::from_secs(120));
         let response = request.send().await.context("calling wordcount")?;
         let header = |name: &str| {
-            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+            let value = response
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok());
             value.unwrap_or_default().to_owned()
         };
-        let (status, run_us, moved_bytes) =
-            (response.status(), header("ganglion-run-us"), header("ganglion-moved-bytes"));
-        let (node, site, reason) =
-            (header("ganglion-node"), header("ganglion-site"), header("ganglion-reason"));
-        let body = response.bytes().await.context("reading the answer")?.to_vec();
-        ensure!(status.is_success(), "wordcount of {object}: {}", String::from_utf8_lossy(&body));
+        let (status, run_us, moved_bytes) = (
+            response.status(),
+            header("ganglion-run-us"),
+            header("ganglion-moved-bytes"),
+        );
+        let (node, site, reason) = (
+            header("ganglion-node"),
+            header("ganglion-site"),
+            header("ganglion-reason"),
+        );
+        let body = response
+            .bytes()
+            .await
+            .context("reading the answer")?
+            .to_vec();
+        ensure!(
+            status.is_success(),
+            "wordcount of {object}: {}",
+            String::from_utf8_lossy(&body)
+        );
         Ok(Side {
             node,
             site,
             reason,
             run_us: run_us.parse().context("the header ganglion-run-us")?,
-            moved_bytes: moved_bytes.parse().context("the header ganglion-moved-bytes")?,
+            moved_bytes: moved_bytes
+                .parse()
+                .context("the header ganglion-moved-bytes")?,
             body,
         })
     }
@@ -166,7 +221,10 @@ fn report(rows: &[Row]) -> String {
         words("RESULT"),
     ];
     let lines: Vec<_> = rows.iter().map(line).collect();
-    let (near, far) = (sum(rows.iter().map(|row| &row.near)), sum(rows.iter().map(|row| &row.far)));
+    let (near, far) = (
+        sum(rows.iter().map(|row| &row.near)),
+        sum(rows.iter().map(|row| &row.far)),
+    );
     let mut text = table(columns, &lines);
     text.push_str(&format!(
         "\n\nall {}: {} and {} moved with NDP, {} and {} moved without\n",
@@ -178,11 +236,16 @@ fn report(rows: &[Row]) -> String {
     ));
     if let Some(row) = rows.first() {
         text.push_str(&format!("\nwhy, for {}:\n", row.object));
-        text.push_str(&format!("  allowed    {}\n  forbidden  {}", row.near.reason, row.far.reason));
+        text.push_str(&format!(
+            "  allowed    {}\n  forbidden  {}",
+            row.near.reason, row.far.reason
+        ));
     }
     text
 }
 
 fn sum<'a>(sides: impl Iterator<Item = &'a Side>) -> (u64, u64) {
-    sides.fold((0, 0), |(time, moved), side| (time + side.run_us, moved + side.moved_bytes))
+    sides.fold((0, 0), |(time, moved), side| {
+        (time + side.run_us, moved + side.moved_bytes)
+    })
 }

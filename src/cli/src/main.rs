@@ -13,6 +13,7 @@
 
 mod args;
 mod base64;
+mod bench;
 mod client;
 mod cluster;
 mod completion;
@@ -31,7 +32,7 @@ mod suggest;
 mod transfer;
 mod units;
 
-use args::{BenchCommand, Cli, Command, Format, NodeCommand, Unread};
+use args::{Cli, Command, Format, NodeCommand, Unread};
 use client::Client;
 use failure::{Failure, Outcome};
 use output::Ui;
@@ -94,8 +95,8 @@ async fn run(command: &Command, cli: &Cli, ui: &Ui) -> Outcome<u8> {
         Command::Up(args) => cluster::up(args, ui).await?,
         Command::Serve(args) => cluster::serve(args, ui).await?,
         Command::Demo(args) => demo::demo(args, ui).await?,
-        Command::Bench(BenchCommand::Call(args)) => cluster::bench_call(args, ui).await?,
-        Command::Bench(BenchCommand::Scan(args)) => cluster::bench_scan(args, ui).await?,
+        Command::Bench(command) => bench::run(command, ui).await?,
+        Command::BenchServer(args) => bench::serve(args).await?,
         Command::Config(command) => config::run(command, ui)?,
         Command::Completion(args) => completion::print(args, ui)?,
         Command::Deploy(args) => {

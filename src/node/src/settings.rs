@@ -310,7 +310,10 @@ mod tests {
     #[test]
     fn the_default_file_says_the_defaults() {
         let only_the_file = Figment::from(Toml::string(Settings::DEFAULT_FILE));
-        assert_eq!(only_the_file.extract::<Settings>().unwrap(), Settings::default());
+        assert_eq!(
+            only_the_file.extract::<Settings>().unwrap(),
+            Settings::default()
+        );
     }
 
     #[test]

@@ -11,8 +11,8 @@ mod invoke;
 mod object;
 mod read;
 
-pub(crate) use bench::{BenchArgs, BenchCommand};
-pub(crate) use cluster::{ConfigCommand, DemoArgs, NodeCommand, ServeArgs, UpArgs};
+pub(crate) use bench::{BenchArgs, BenchCommand, BenchServerArgs};
+pub(crate) use cluster::{ConfigCommand, DemoArgs, NodeCommand, NodeOptions, ServeArgs, UpArgs};
 pub(crate) use function::{DeployArgs, FunctionCommand};
 pub(crate) use help::{asks_json, command};
 pub(crate) use invoke::InvokeArgs;
@@ -103,6 +103,8 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     #[command(subcommand)]
     Bench(BenchCommand),
+    #[command(hide = true)]
+    BenchServer(BenchServerArgs),
     Completion(CompletionArgs),
 }
 
