@@ -30,7 +30,7 @@ pub(crate) fn command() -> Command {
     let command = Cli::command();
     let groups = groups(&command);
     command.help_template(format!(
-        "{{about}}\n\n{{usage-heading}} ganglion [OPTIONS] COMMAND\n\n{START}\n\n{groups}{{options}}\n\n{END}\n"
+        "{{about}}\n\n{{usage-heading}} ganglion [OPTIONS] COMMAND\n\n{START}\n\n{groups}Options:\n{{options}}\n\n{END}\n"
     ))
 }
 
