@@ -65,8 +65,7 @@ pub(crate) async fn demo(args: &DemoArgs, ui: &Ui) -> Result<()> {
     ui.result(
         &serde_json::json!({ "function": FUNCTION, "objects": rows }),
         report(&rows),
-    )
-    .map_err(|failure| anyhow::anyhow!("{}", failure.report().message))?;
+    )?;
     ensure!(
         rows.iter().all(|row| row.same_result),
         "the two sites gave different results"

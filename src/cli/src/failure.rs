@@ -2,7 +2,7 @@
 
 use ganglion_types::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
-use std::io;
+use std::{fmt, io};
 
 /// What every command returns.
 pub(crate) type Outcome<T> = Result<T, Failure>;
@@ -123,9 +123,22 @@ impl From<Error> for Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.report.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
 impl From<anyhow::Error> for Failure {
-    /// The kind is that of the first error of the house in the chain; the chain is told in one sentence.
+    /// A failure comes back as it was. Of other errors the chain is told in one sentence, and the kind is that of the
+    /// first error of the house in it.
     fn from(error: anyhow::Error) -> Self {
+        let error = match error.downcast::<Self>() {
+            Ok(failure) => return failure,
+            Err(error) => error,
+        };
         let known = error
             .chain()
             .find_map(|cause| cause.downcast_ref::<Error>());
@@ -169,6 +182,12 @@ mod tests {
             failure.report().message,
             "starting node a: no permit is free"
         );
+    }
+
+    #[test]
+    fn a_failure_comes_back_from_a_chain_as_it_was() {
+        let gone = || Failure::stdout(&io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(Failure::from(anyhow::Error::new(gone())), gone());
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod node;
 mod object;
 mod output;
 mod route;
+mod signals;
 mod suggest;
 mod transfer;
 mod units;
@@ -38,7 +39,6 @@ use failure::{Failure, Outcome};
 use output::Ui;
 use std::ffi::OsString;
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let typed: Vec<OsString> = std::env::args_os().collect();
@@ -119,26 +119,8 @@ async fn run(command: &Command, cli: &Cli, ui: &Ui) -> Outcome<u8> {
     Ok(0)
 }
 
-/// Asks a gateway, until the answer or a signal. Dropping what was stopped removes its unfinished file.
+/// Asks the gateway of `--url`.
 async fn asking<T>(cli: &Cli, ask: impl AsyncFnOnce(&Client) -> Outcome<T>) -> Outcome<T> {
     let client = Client::new(&cli.global)?;
-    tokio::select! {
-        outcome = ask(&client) => outcome,
-        stopped = stopped() => Err(stopped),
-    }
-}
-
-/// Waits for Ctrl-C or SIGTERM.
-async fn stopped() -> Failure {
-    let told = |error| Failure::local("waiting for signals", &error);
-    match (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) {
-        (Ok(mut interrupt), Ok(mut terminate)) => {
-            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-            Failure::interrupted()
-        }
-        (Err(error), _) | (_, Err(error)) => told(error),
-    }
+    signals::unless_stopped(ask(&client)).await
 }

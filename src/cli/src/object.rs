@@ -151,9 +151,7 @@ async fn list(args: &ListArgs, client: &Client, ui: &Ui) -> Outcome<()> {
     let mut gathered: Vec<Object> = Vec::new();
     let mut after: Option<String> = None;
     let mut more = true;
-    if !ui.is_json() {
-        ui.raw(HEADING.as_bytes())?;
-    }
+    let mut heading = HEADING;
     while more && left > 0 {
         let page = page(args, after.as_deref(), left.min(PAGE_KEYS_MAX), client, ui).await?;
         left = left.saturating_sub(page.objects.len() as u64);
@@ -162,7 +160,10 @@ async fn list(args: &ListArgs, client: &Client, ui: &Ui) -> Outcome<()> {
         more = page.more && after.is_some();
         match ui.is_json() {
             true => gathered.extend(page.objects),
-            false => ui.raw(page.objects.iter().map(row).collect::<String>().as_bytes())?,
+            false => {
+                let rows: String = page.objects.iter().map(row).collect();
+                ui.raw(format!("{}{rows}", std::mem::take(&mut heading)).as_bytes())?;
+            }
         }
     }
     match ui.is_json() {

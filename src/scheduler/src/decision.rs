@@ -241,10 +241,9 @@ impl<'a> Decision<'a> {
             Nanos(here_ns.saturating_sub(there_ns)),
         )
     }
-}/// What would cross links there and not here.
+}
+/// What would cross links there and not here.
 fn more_moved(here: &Placement<'_>, there: &Placement<'_>) -> u64 {
     let bytes = there.predicted.moved_bytes;
     bytes.saturating_sub(here.predicted.moved_bytes)
 }
-
-

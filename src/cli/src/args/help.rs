@@ -30,7 +30,7 @@ pub(crate) fn command() -> Command {
     let command = Cli::command();
     let groups = groups(&command);
     command.help_template(format!(
-        "{{about}}\n\n{{usage-heading}} ganglion [OPTIONS] COMMAND\n\n{START}\n\n{groups}{{options}}\n\n{END}\n"
+        "{{about}}\n\n{{usage-heading}} ganglion [OPTIONS] COMMAND\n\n{START}\n\n{groups}Options:\n{{options}}\n\n{END}\n"
     ))
 }
 
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     fn leaves(command: &Command, path: &str, found: &mut Vec<(String, Command)>) {
-        for sub in command.get_subcommands() {
+        for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
             let path = format!("{path} {}", sub.get_name());
             found.push((path.clone(), sub.clone()));
             leaves(sub, &path, found);
@@ -97,7 +97,8 @@ mod tests {
             .collect();
         grouped.sort_unstable();
         let command = command();
-        let mut all: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+        let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set());
+        let mut all: Vec<&str> = shown.map(Command::get_name).collect();
         all.sort_unstable();
         assert_eq!(grouped, all);
     }

@@ -28,6 +28,7 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(
     name = "ganglion",
+    bin_name = "ganglion",
     version,
     max_term_width = 110,
     disable_help_subcommand = true

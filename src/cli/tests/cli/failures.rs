@@ -29,7 +29,7 @@ fn nobody_there_is_unavailable_and_says_what_to_do() {
     assert_eq!(error["kind"], "Unavailable");
     assert!(error["hint"].as_str().unwrap().contains("ganglion up"));
     assert!(output.stderr.is_empty(), "{}", stderr(&output));
-    let people = run(&url, &["node", "list"]);
+    let people = run(&url, &["object", "list", "ndp"]);
     assert!(people.stdout.is_empty());
     assert!(stderr(&people).contains("Connection refused"));
 }

@@ -3,7 +3,9 @@
 
 mod calls;
 mod failures;
+mod house;
 mod objects;
+mod real;
 mod stand_in;
 
 use serde_json::Value;
