@@ -24,7 +24,7 @@ pub struct LoadRow {
     pub requests_per_s: f64,
     /// Over that of the plain handler, in the same rounds.
     pub to_plain: f64,
-    /// From a request to the end of its answer, in microseconds, over all rounds.
+    /// From a request to the end of its answer, in microseconds: the medians of the rounds' `p50` and `p99`.
     pub latency_us: Spread,
     /// The server's processor time for a request, in microseconds, over all rounds.
     pub cpu_us: f64,
@@ -192,7 +192,7 @@ fn compared(subjects: Vec<Subject>, connections: usize) -> Vec<LoadRow> {
     clippy::cast_precision_loss,
     reason = "counts and durations are far below 2^53"
 )]
-fn row(subject: Subject, connections: usize) -> LoadRow {
+fn row(mut subject: Subject, connections: usize) -> LoadRow {
     let rate = |loaded: &Loaded| {
         loaded.round.latencies_ns.len() as f64 * 1e9 / loaded.round.wall_ns as f64
     };
@@ -202,19 +202,17 @@ fn row(subject: Subject, connections: usize) -> LoadRow {
         .rounds
         .first()
         .map_or(0, |loaded| loaded.round.answer_bytes);
-    let mut latencies_ns: Vec<u64> = subject
-        .rounds
-        .into_iter()
-        .flat_map(|loaded| loaded.round.latencies_ns)
-        .collect();
+    let spread = |loaded: &mut Loaded| Spread::of_ns(&mut loaded.round.latencies_ns, US);
+    let latencies: Vec<Spread> = subject.rounds.iter_mut().map(spread).collect();
+    let latency_us = Spread::of_rounds(&latencies);
     LoadRow {
         subject: subject.name.into(),
         connections,
         requests_per_s,
         to_plain: 1.0,
-        cpu_us: cpu_ns as f64 / US / latencies_ns.len() as f64,
+        latency_us,
+        cpu_us: cpu_ns as f64 / US / latency_us.count as f64,
         cpu_to_plain: 1.0,
-        latency_us: Spread::of_ns(&mut latencies_ns, US),
         answer_bytes,
     }
 }
