@@ -258,7 +258,7 @@ impl fmt::Display for EngineReport {
             f,
             "engine: instance, guest and memory put back by {way}; in process, inline unless said"
         )?;
-        let mut table = table(["call", "image MiB", "us p50", "p99", "min", "calls"]);
+        let mut table = table(1, ["call", "image MiB", "us p50", "p99", "min", "calls"]);
         for row in self.warm.iter().chain(&self.copies).chain(&self.first) {
             table.add_row([
                 Cell::new(&row.call),

@@ -26,6 +26,8 @@ pub struct LoadRow {
     pub to_plain: f64,
     /// From a request to the end of its answer, in microseconds: the medians of the rounds' `p50` and `p99`.
     pub latency_us: Spread,
+    /// The smallest of the rounds' median latencies, in microseconds: what is left where nothing disturbed.
+    pub quiet_us: f64,
     /// The server's processor time for a request, in microseconds, over all rounds.
     pub cpu_us: f64,
     /// Over that of the plain handler.
@@ -43,7 +45,7 @@ pub struct Rung {
     pub cpu_us: f64,
     /// What this layer adds to it.
     pub adds_cpu_us: f64,
-    /// Median latency up to here, in microseconds, on one connection.
+    /// Median latency up to here, in microseconds, on one connection, in the quietest round.
     pub latency_us: f64,
     /// What this layer adds to it.
     pub adds_latency_us: f64,
@@ -211,6 +213,11 @@ fn row(mut subject: Subject, connections: usize) -> LoadRow {
         requests_per_s,
         to_plain: 1.0,
         latency_us,
+        quiet_us: latencies
+            .iter()
+            .map(|round| round.p50)
+            .reduce(f64::min)
+            .unwrap_or_default(),
         cpu_us: cpu_ns as f64 / US / latency_us.count as f64,
         cpu_to_plain: 1.0,
         answer_bytes,
@@ -229,7 +236,7 @@ fn rungs(rows: &[LoadRow]) -> Vec<Rung> {
         let (Some(busy), Some(quiet)) = (of(subject, many), of(subject, one)) else {
             continue;
         };
-        let (cpu_us, latency_us) = (busy.cpu_us, quiet.latency_us.p50);
+        let (cpu_us, latency_us) = (busy.cpu_us, quiet.quiet_us);
         rungs.push(Rung {
             layer: layer.into(),
             cpu_us,
@@ -249,17 +256,21 @@ impl fmt::Display for LadderReport {
             "HTTP: {} rounds of {} s of each subject, taking turns",
             self.rounds, self.round_s
         )?;
-        let mut loads = table([
-            "subject",
-            "connections",
-            "requests/s",
-            "/ plain",
-            "us p50",
-            "p99",
-            "cpu us",
-            "/ plain",
-            "answer bytes",
-        ]);
+        let mut loads = table(
+            1,
+            [
+                "subject",
+                "connections",
+                "requests/s",
+                "/ plain",
+                "us p50",
+                "p99",
+                "quietest p50",
+                "cpu us",
+                "/ plain",
+                "answer bytes",
+            ],
+        );
         for row in &self.rows {
             loads.add_row([
                 Cell::new(&row.subject),
@@ -268,6 +279,7 @@ impl fmt::Display for LadderReport {
                 figure(row.to_plain),
                 figure(row.latency_us.p50),
                 figure(row.latency_us.p99),
+                figure(row.quiet_us),
                 figure(row.cpu_us),
                 figure(row.cpu_to_plain),
                 Cell::new(row.answer_bytes),
@@ -277,9 +289,9 @@ impl fmt::Display for LadderReport {
         let [many, one] = CONNECTIONS;
         writeln!(
             f,
-            "the ladder: server's cpu per request at {many} connections, median latency at {one}"
+            "the ladder: server's cpu per request at {many} connections; median latency at {one}, in the quietest round"
         )?;
-        let mut ladder = table(["layer", "cpu us", "adds", "latency us", "adds"]);
+        let mut ladder = table(1, ["layer", "cpu us", "adds", "latency us", "adds"]);
         for rung in &self.rungs {
             ladder.add_row([
                 Cell::new(&rung.layer),

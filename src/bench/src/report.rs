@@ -124,8 +124,8 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// A table with a line below its header and around it; the first column is words, the others are figures.
-pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
+/// A table with lines above and below its rows; the first `words` columns are words, the others are figures.
+pub(crate) fn table<const N: usize>(words: usize, header: [&str; N]) -> Table {
     let mut table = Table::new();
     table
         .load_preset(presets::UTF8_HORIZONTAL_ONLY)
@@ -134,7 +134,7 @@ pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
         .remove_style(TableComponent::MiddleIntersections)
         .remove_style(TableComponent::RightBorderIntersections)
         .set_header(header);
-    for column in table.column_iter_mut().skip(1) {
+    for column in table.column_iter_mut().skip(words) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table

@@ -121,7 +121,10 @@ pub(crate) async fn starts(
 impl fmt::Display for StartsReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "first calls over HTTP, each on a connection of its own")?;
-        let mut table = table(["what", "nodes", "ms p50", "largest", "smallest", "times"]);
+        let mut table = table(
+            2,
+            ["what", "nodes", "ms p50", "largest", "smallest", "times"],
+        );
         for row in &self.rows {
             table.add_row([
                 Cell::new(&row.what),
