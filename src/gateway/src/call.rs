@@ -36,6 +36,11 @@ impl App {
         function: FunctionRef,
         asked: Asked,
     ) -> Result<(Call, Wishes)> {
+        self.prepare(id, function, asked)
+            .inspect_err(|error| self.metrics.failed(error.kind()))
+    }
+
+    fn prepare(&self, id: CallId, function: FunctionRef, asked: Asked) -> Result<(Call, Wishes)> {
         if self.drain.is_draining() {
             return Err(Error::unavailable(
                 "this node is draining and takes no new calls",

@@ -127,7 +127,7 @@ impl Dispatcher {
             let chosen = self.decide(call, wishes, object, &candidates, &past, &mut known);
             let decision = chosen.map_err(|error| past.final_error(error))?;
             let member = &members[decision.chosen.index];
-            let error = match self.execute(member, call, now_ns).await {
+            let error = match self.execute(member, call).await {
                 Ok(answer) => {
                     let outcome = Outcome::of(&decision, &answer);
                     self.knowledge
@@ -230,7 +230,8 @@ impl Dispatcher {
     }
 
     /// Runs the call there, and gives up waiting a while after its deadline.
-    async fn execute(&self, member: &Member, call: &Call, now_ns: u64) -> Result<Answer> {
+    async fn execute(&self, member: &Member, call: &Call) -> Result<Answer> {
+        let now_ns = self.ambient.monotonic_ns();
         let patience = call.deadline.remaining(now_ns) + self.settings.answer_grace;
         match tokio::time::timeout(patience, member.peer.execute(call.clone())).await {
             Ok(result) => result,

@@ -201,6 +201,9 @@ impl Default for DrainSettings {
 }
 
 impl Settings {
+    /// A settings file with every setting, its meaning and its default.
+    pub const DEFAULT_FILE: &str = include_str!("ganglion.default.toml");
+
     /// The layers below the command line's flags. `file` is read when it is named, and must then exist; otherwise
     /// `ganglion.toml` in the working folder, when it is there.
     ///
@@ -302,6 +305,15 @@ mod tests {
         assert_eq!(settings.call_limits().memory_bytes, 2 << 30);
         assert_eq!(settings.limits.output, Limits::default().output);
         assert_eq!(parse("").unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn the_default_file_says_the_defaults() {
+        let only_the_file = Figment::from(Toml::string(Settings::DEFAULT_FILE));
+        assert_eq!(
+            only_the_file.extract::<Settings>().unwrap(),
+            Settings::default()
+        );
     }
 
     #[test]

@@ -179,7 +179,7 @@ impl<'a> Decision<'a> {
         }
         let there = other.node;
         match self.deciding_term(other) {
-            Some((Term::Move, gain_ns)) => match other.predicted.moved_bytes {
+            Some((Term::Move, gain_ns)) => match more_moved(&self.chosen, other) {
                 0 => write!(f, ": reaching {there} would add {}", Nanos(gain_ns)),
                 moved => write!(
                     f,
@@ -241,4 +241,9 @@ impl<'a> Decision<'a> {
             Nanos(here_ns.saturating_sub(there_ns)),
         )
     }
+}
+/// What would cross links there and not here.
+fn more_moved(here: &Placement<'_>, there: &Placement<'_>) -> u64 {
+    let bytes = there.predicted.moved_bytes;
+    bytes.saturating_sub(here.predicted.moved_bytes)
 }

@@ -355,16 +355,19 @@ impl Shared {
     async fn beat(&self, connection: &Connection, heard: &Heard) {
         let heartbeat = self.parts.settings.heartbeat;
         let mut unanswered = 0;
-        while unanswered <= self.parts.settings.heartbeats_missed_max {
+        while unanswered < self.parts.settings.heartbeats_missed_max {
             let silence = heard.silence();
-            if silence >= heartbeat {
-                connection.ping();
-                unanswered += 1;
-                tokio::time::sleep(heartbeat).await;
-            } else {
-                unanswered = 0;
+            if silence < heartbeat {
                 tokio::time::sleep(heartbeat - silence).await;
+                continue;
             }
+            let pinged_ns = self.now_ns();
+            connection.ping();
+            tokio::time::sleep(heartbeat).await;
+            unanswered = match heard.since(pinged_ns) {
+                true => 0,
+                false => unanswered + 1,
+            };
         }
     }
 

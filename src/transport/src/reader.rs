@@ -26,6 +26,11 @@ impl Heard {
             .store(self.ambient.monotonic_ns(), Ordering::Relaxed);
     }
 
+    /// Whether anything was heard after that moment.
+    pub(crate) fn since(&self, moment_ns: u64) -> bool {
+        self.at_ns.load(Ordering::Relaxed) > moment_ns
+    }
+
     /// How long nothing was heard.
     pub(crate) fn silence(&self) -> Duration {
         let now_ns = self.ambient.monotonic_ns();

@@ -212,12 +212,14 @@ async fn a_silent_server_is_noticed_by_its_missing_heartbeats() {
 }
 
 #[tokio::test]
-async fn heartbeats_keep_the_load_fresh_without_any_call() {
+async fn heartbeats_keep_a_quiet_connection_and_its_load() {
     let host = Host::start(limits()).await;
-    let peer = host.peer();
-    peer.execute(call("echo", "", LONG)).await.unwrap();
-    tokio::time::sleep(settings().heartbeat * 8).await;
+    let peer = Arc::new(host.peer());
+    let task = waiting(&peer, &host, LONG).await;
+    tokio::time::sleep(settings().heartbeat * 10).await;
     assert_eq!(peer.load(), Some(load()));
+    host.script.release.notify_one();
+    task.await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -378,7 +380,12 @@ async fn what_does_not_fit_a_frame_is_refused_before_it_is_sent_and_names_the_se
 
 #[tokio::test]
 async fn a_drain_finishes_what_runs_and_refuses_what_comes() {
-    let host = Host::start(limits()).await;
+    let linger_time = Duration::ZERO;
+    let host = Host::start(ServerLimits {
+        linger_time,
+        ..limits()
+    })
+    .await;
     let peer = Arc::new(host.peer());
     let task = waiting(&peer, &host, LONG).await;
     host.stop.cancel();
@@ -389,6 +396,8 @@ async fn a_drain_finishes_what_runs_and_refuses_what_comes() {
         }
     };
     assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+    // A drain that does not wait is over within this time.
+    tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!host.task.is_finished());
     host.script.release.notify_one();
     task.await.unwrap().unwrap();

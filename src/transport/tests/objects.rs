@@ -225,7 +225,7 @@ async fn a_view_says_that_the_object_is_elsewhere_and_home_says_where() {
 }
 
 #[tokio::test]
-async fn reads_survive_a_server_that_comes_back_and_writes_say_that_they_do_not_know() {
+async fn a_store_that_is_down_says_so_at_once_and_is_found_when_it_is_back() {
     let host = Host::start(limits()).await;
     let address = host.address.to_string();
     let store = host.store(settings());

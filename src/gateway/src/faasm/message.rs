@@ -3,6 +3,7 @@
 use ganglion_types::{Error, Result};
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::fmt::Display;
 
 /// The type of a message that flushes.
 const FLUSH: i64 = 3;
@@ -49,8 +50,14 @@ impl<'a> Wanted<'a> {
         if body.is_empty() {
             return Err(Error::invalid("Empty request"));
         }
-        let message: Message<'a> = serde_json::from_slice(body)
-            .map_err(|error| Error::invalid(format!("the body is no JSON message: {error}")))?;
+        let no_message =
+            |why: &dyn Display| Error::invalid(format!("the body is no JSON message: {why}"));
+        // serde would also take an array, as the fields in order.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(no_message(&"it is no object"));
+        }
+        let message: Message<'a> =
+            serde_json::from_slice(body).map_err(|error| no_message(&error))?;
         match message {
             Message {
                 status: true, id, ..

@@ -2,7 +2,9 @@
 //! functions, state and shared files. Codes and bodies are Faasm's own; answers are `text/plain` with open CORS headers.
 //!
 //! What differs on purpose: an asynchronous call's result can be read more than once until it is too old, a message of
-//! the wrong types is refused and does not end the server, and `exec_graph`, Python and MPI are refused by name.
+//! the wrong types is refused and does not end the server, `exec_graph`, Python and MPI are refused by name, and
+//! `is_storage` goes to the node that holds the call's object: a call without one stays on compute, because another
+//! storage node saves no bytes.
 
 mod background;
 pub(crate) mod call;

@@ -1,8 +1,9 @@
 //! Where calls go, and where they go next when a node does not take them.
 
-use crate::house::{House, header, house, problem};
+use crate::house::{House, header, house, house_with, problem};
 use crate::stand_in::Will;
 use bytes::Bytes;
+use ganglion_gateway::GatewaySettings;
 use ganglion_store::PutOptions;
 use ganglion_types::{ErrorKind, ObjectKey};
 
@@ -174,9 +175,11 @@ async fn a_call_that_may_have_run_is_never_reported_as_refused() {
 
 #[tokio::test]
 async fn a_call_is_offered_to_no_more_nodes_than_the_limit() {
-    let mut settings = ganglion_gateway::GatewaySettings::default();
-    settings.attempts_max = 1;
-    let house = crate::house::house_with(settings, None).await;
+    let settings = GatewaySettings {
+        attempts_max: 1,
+        ..GatewaySettings::default()
+    };
+    let house = house_with(settings, None).await;
     house.all_compute(Will::Fail(ErrorKind::Busy));
     assert_eq!(
         house.invoke("reader", "?ndp=forbid", "x").await.status(),

@@ -32,7 +32,7 @@ pub(super) struct Folder {
     next_pending: AtomicU64,
     /// Buckets whose folder is there and would be after a power loss.
     settled: Mutex<HashSet<Bucket>>,
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -53,7 +53,7 @@ impl Folder {
             pending,
             next_pending: AtomicU64::new(0),
             settled: Mutex::default(),
-            _lock: lock,
+            lock,
         };
         folder.sync_folder(path)?;
         Ok(folder)
@@ -170,6 +170,16 @@ impl Folder {
                 .map_err(|cause| failed(doing("syncing", path), cause))?;
         }
         Ok(())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Closing would do, but for a child that is being started just now: until it runs its own program it has a copy of
+        // the descriptor, and with it the lock.
+        if let Err(cause) = rustix::fs::flock(&self.lock, FlockOperation::Unlock) {
+            tracing::warn!(folder = %self.path.display(), %cause, "the lock could not be given up");
+        }
     }
 }
 

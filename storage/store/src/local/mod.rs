@@ -42,7 +42,7 @@ pub struct LocalOptions {
     /// Largest object, in bytes. Setting `limits.object`. By default 64 KiB less than a guest's whole address space.
     pub object_bytes_max: u64,
     /// Whether an effect waits until it would survive a power loss. Without, it survives the death of the process only,
-    /// and is a hundred times faster: for tests, and for data that can be made again.
+    /// and is tens of times faster: for tests, and for data that can be made again.
     pub durable: bool,
 }
 
@@ -66,7 +66,8 @@ impl Default for LocalOptions {
 ///   trailer is; [`LocalStore::verify`] compares any object. A difference is `Corrupt`, names the object, and goes away by
 ///   deleting or rewriting it. A bucket with an object whose trailer cannot be read refuses to be listed.
 ///
-/// Dropping a future: a read is given up; a write or delete either never began or runs to its end.
+/// Dropping a future: a read is given up; a write or delete either never began or runs to its end, and until then keeps
+/// the folder open.
 #[derive(Clone)]
 pub struct LocalStore {
     shared: Arc<Shared>,
@@ -85,7 +86,7 @@ struct Shared {
 impl LocalStore {
     /// Opens a folder with the default options, making it where it is missing.
     ///
-    /// Blocks until the trailer of every object is read: about 5 µs an object where the disk's pages are in memory.
+    /// Blocks until the trailer of every object is read: about 10 µs an object where the disk's pages are in memory.
     ///
     /// # Errors
     /// `Unavailable` when another store has the folder open, or it cannot be written; `Corrupt` when the mark of versions

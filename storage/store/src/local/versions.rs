@@ -56,28 +56,31 @@ impl Versions {
             }
             (Err(cause), _) => return Err(failed(doing("reading", &path), cause)),
         };
-        let versions = Self {
-            state: Mutex::new(State { next, mark: next }),
-        };
-        versions.reserve(&mut versions.state.lock(), folder)?;
-        Ok(versions)
+        let mut state = State { next, mark: next };
+        state.reserve(folder)?;
+        Ok(Self {
+            state: Mutex::new(state),
+        })
     }
 
     /// A version greater than all before. Once in a batch it waits for the disk.
     pub(super) fn allot(&self, folder: &Folder) -> Result<Version> {
         let mut state = self.state.lock();
         if state.next == state.mark {
-            self.reserve(&mut state, folder)?;
+            state.reserve(folder)?;
         }
         let version = Version(state.next);
         state.next += 1;
         Ok(version)
     }
+}
 
-    fn reserve(&self, state: &mut State, folder: &Folder) -> Result<()> {
-        let mark = state.mark + BATCH;
+impl State {
+    /// Moves the mark up by a batch.
+    fn reserve(&mut self, folder: &Folder) -> Result<()> {
+        let mark = self.mark + BATCH;
         folder.replace_record(RECORD, &record(mark))?;
-        state.mark = mark;
+        self.mark = mark;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The conformance suite: every promise of [`ObjectStore`](crate::ObjectStore), each as one function that panics where a
+//! The conformance suite: every promise of [`ObjectStore`], each as one function that panics where a
 //! store breaks it.
 //!
 //! A promise takes a store and works in a bucket of its own name, so that one store serves them all ([`run_all`]); buckets

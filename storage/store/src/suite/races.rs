@@ -43,7 +43,7 @@ pub async fn of_concurrent_conditional_writes_one_wins(store: Arc<dyn ObjectStor
 /// Every third task uploads, the others put.
 async fn write(room: &Room, key: &ObjectKey, task: u64, options: PutOptions) -> Result<ObjectMeta> {
     let bytes = body(task, 5000);
-    if task % 3 != 0 {
+    if !task.is_multiple_of(3) {
         return room.try_put(key, bytes, options).await;
     }
     let mut upload = room.store.upload(key, options).await?;

@@ -262,7 +262,7 @@ impl Run {
     async fn check_list(&self, prefix: usize, after: usize, limit: usize) {
         let (prefix, after) = (name(prefix), name(after));
         let bucket = Bucket::new("books").unwrap();
-        let after = (limit % 2 == 0).then_some(&after);
+        let after = limit.is_multiple_of(2).then_some(&after);
         let found = self
             .store()
             .list(&bucket, prefix.as_str(), after, limit)

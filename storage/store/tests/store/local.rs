@@ -353,3 +353,17 @@ async fn a_page_has_at_most_ten_thousand_objects() {
     let page = store.list(&bucket, "", Some(after), 10).await.unwrap();
     assert_eq!((page.objects.len(), page.more), (1, false));
 }
+
+#[tokio::test]
+async fn a_closed_folder_is_free_although_children_are_being_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let starting = std::thread::spawn(|| {
+        for _ in 0..200 {
+            std::process::Command::new("true").status().unwrap();
+        }
+    });
+    while !starting.is_finished() {
+        open(folder.path());
+    }
+    starting.join().unwrap();
+}

@@ -1,0 +1,55 @@
+//! `bench`: measurements that anybody can repeat.
+
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// Measure this machine, and print figures with what they are compared to
+///
+/// Each measurement starts what it needs on this machine, runs for a while, and prints its figures beside something that
+/// was measured in the same run. No running cluster is touched.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  ganglion bench call
+  ganglion bench scan --json scan.json")]
+pub(crate) enum BenchCommand {
+    /// Time of a call: calls a second, and the latency of each
+    ///
+    /// A warm call, a cold call after a restart, upload to first result, and throughput at 1 and 64 connections, each
+    /// beside a plain HTTP handler of the same process. About a minute and a half.
+    #[command(after_help = "Examples:
+  ganglion bench call
+  ganglion bench call --quick
+  ganglion bench call --json call.json")]
+    Call(BenchArgs),
+    /// Reading objects: a function over 64 MiB beside the same source compiled natively
+    ///
+    /// Runs wordcount and a byte scan on an object that is mapped into the guest, on one that is copied into it, and
+    /// natively (which needs a C++ compiler: see `ganglion doctor`).
+    #[command(after_help = "Examples:
+  ganglion bench scan
+  ganglion bench scan --quick
+  ganglion bench scan --json scan.json")]
+    Scan(BenchArgs),
+}
+
+/// What a measurement takes.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Run every part briefly: shows that it works, no figure is worth quoting
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Also write the figures to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// A server for `bench call`, which starts it.
+#[derive(Debug, Args)]
+pub(crate) struct BenchServerArgs {
+    /// `single` or `cluster`
+    #[arg(long)]
+    pub(crate) nodes: ganglion_bench::Nodes,
+    /// Folder of its data
+    #[arg(long)]
+    pub(crate) data: PathBuf,
+}

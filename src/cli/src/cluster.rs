@@ -1,0 +1,134 @@
+//! What runs nodes in this process: the only place of the command line that knows `ganglion-node`.
+//!
+//! Each function runs to the end of its command and handles its own signals. An error that has a
+//! [`ganglion_types::Error`] in its chain ends the program with that error's exit code.
+
+use crate::args::{Command, NodeOptions, ServeArgs, UpArgs};
+use crate::output::Ui;
+use anyhow::{Context, Result};
+use ganglion_node::{Cluster, Process, Settings, Topology, start_logging, termination};
+use serde::Serialize;
+use serde_json::Value;
+use std::path::Path;
+use tokio::runtime::Runtime;
+
+/// A setting in effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Setting {
+    /// Its name, as in `limits.call_time`.
+    pub(crate) name: String,
+    /// Its value, as ganglion.toml would have it.
+    pub(crate) value: String,
+    /// Where the value came from: an environment variable, a file's path, or `default`.
+    pub(crate) source: String,
+}
+
+/// The runtime of a command. Those that run guests in this process need threads with room for a guest's stack.
+pub(crate) fn runtime(command: &Command) -> Result<Runtime> {
+    let settings = match command {
+        Command::Up(UpArgs { node, .. }) | Command::Serve(ServeArgs { node }) => settings_of(node)?,
+        Command::Demo(_) | Command::Bench(_) | Command::BenchServer(_) => Settings::default(),
+        _ => return Ok(Runtime::new()?),
+    };
+    Ok(ganglion_node::build_runtime(&settings)?)
+}
+
+/// A cluster of several nodes in this process, until a signal.
+pub(crate) async fn up(args: &UpArgs, ui: &Ui) -> Result<()> {
+    let settings = settings_of(&args.node)?;
+    start_logging(&settings.log)?;
+    let topology = Topology {
+        compute: args.compute.into(),
+        storage: args.storage.into(),
+    };
+    let cluster = Cluster::start(Process::new(settings)?, topology).await?;
+    if !args.no_functions {
+        cluster.upload_bundled().await?;
+    }
+    ui.note(format_args!(
+        "a gateway, {} compute and {} storage nodes are up",
+        topology.compute, topology.storage
+    ));
+    until_told(cluster, ui).await
+}
+
+/// One node with every role, until a signal.
+pub(crate) async fn serve(args: &ServeArgs, ui: &Ui) -> Result<()> {
+    let settings = settings_of(&args.node)?;
+    start_logging(&settings.log)?;
+    let cluster = Cluster::start_single(Process::new(settings)?).await?;
+    until_told(cluster, ui).await
+}
+
+/// Says where a cluster listens, and ends it in order when the process is told to.
+pub(crate) async fn until_told(cluster: Cluster, ui: &Ui) -> Result<()> {
+    for address in cluster.addresses() {
+        ui.note(format_args!("listening on http://{address}"));
+    }
+    let signal = termination().await?;
+    ui.note(format_args!(
+        "{signal}: running calls finish, new ones are refused"
+    ));
+    tokio::select! {
+        finished = cluster.shutdown() => if !finished {
+            ui.note("what was still running was cut off (setting drain.grace)");
+        },
+        again = termination() => ui.note(format_args!("{}: ending at once", again?)),
+    }
+    Ok(())
+}
+
+/// The settings of a command that starts nodes: its flags over all the rest.
+fn settings_of(options: &NodeOptions) -> Result<Settings> {
+    let mut settings = Settings::load(options.config.as_deref())?;
+    if let Some(data) = &options.data {
+        settings.data.clone_from(data);
+    }
+    if !options.http.is_empty() {
+        settings.listen.http.clone_from(&options.http);
+    }
+    Ok(settings)
+}
+
+/// The settings that `serve` would use here and now; `file` in place of `./ganglion.toml`.
+pub(crate) fn settings_in_effect(file: Option<&Path>) -> Result<Vec<Setting>> {
+    let figment = Settings::figment(file)?;
+    let settings = Settings::from_figment(&figment)?;
+    let value = serde_json::to_value(settings).context("showing the settings")?;
+    let mut leaves = Vec::new();
+    collect_leaves("", &value, &mut leaves);
+    let setting = |(name, value): (String, String)| {
+        let metadata = figment.find_metadata(&name);
+        let source = metadata.map(|metadata| match &metadata.source {
+            Some(source) => source.to_string(),
+            None => metadata.name.to_string(),
+        });
+        let source =
+            source.filter(|source| !source.contains("Settings") && !source.ends_with(".rs"));
+        let source = source.filter(|source| !source.contains(".rs:"));
+        Setting {
+            name,
+            value,
+            source: source.unwrap_or_else(|| "default".to_owned()),
+        }
+    };
+    Ok(leaves.into_iter().map(setting).collect())
+}
+
+fn collect_leaves(prefix: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let dot = if prefix.is_empty() { "" } else { "." };
+                collect_leaves(&format!("{prefix}{dot}{name}"), value, leaves);
+            }
+        }
+        Value::String(text) => leaves.push((prefix.to_owned(), text.clone())),
+        other => leaves.push((prefix.to_owned(), other.to_string())),
+    }
+}
+
+/// A commented ganglion.toml with every setting and its default.
+pub(crate) fn default_settings_file() -> Result<String> {
+    Ok(Settings::DEFAULT_FILE.to_owned())
+}

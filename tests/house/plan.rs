@@ -1,0 +1,147 @@
+//! The plan of the house is true: who may know whom, and what ARCHITECTURE.md names exists.
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+/// Crate by crate, the crates of the house that it may use. Downwards only.
+fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
+    BTreeMap::from([
+        ("types", vec![]),
+        ("wire", vec!["types"]),
+        ("scheduler", vec!["types"]),
+        ("snapshot", vec!["types"]),
+        ("store", vec!["types"]),
+        ("transport", vec!["types", "wire", "store"]),
+        ("registry", vec!["types", "store"]),
+        (
+            "worker",
+            vec!["types", "scheduler", "snapshot", "store", "registry"],
+        ),
+        (
+            "gateway",
+            vec!["types", "wire", "scheduler", "registry", "store"],
+        ),
+        (
+            "node",
+            vec![
+                "types",
+                "wire",
+                "scheduler",
+                "snapshot",
+                "store",
+                "transport",
+                "registry",
+                "worker",
+                "gateway",
+            ],
+        ),
+        (
+            "bench",
+            vec!["types", "store", "registry", "worker", "gateway", "node"],
+        ),
+        ("cli", vec!["types", "store", "node", "bench"]),
+        ("tests", vec!["types", "node"]),
+    ])
+}
+
+#[test]
+fn crates_know_only_those_below_them() {
+    let metadata = MetadataCommand::new()
+        .current_dir(root())
+        .no_deps()
+        .exec()
+        .unwrap();
+    let allowed = allowed();
+    let house = |name: &str| name.strip_prefix("ganglion-").map(str::to_owned);
+    let mut seen = BTreeSet::new();
+    for package in &metadata.packages {
+        let name =
+            house(&package.name).unwrap_or_else(|| panic!("{} is no ganglion-*", package.name));
+        let may = allowed
+            .get(name.as_str())
+            .unwrap_or_else(|| panic!("{name} is not in the plan"));
+        for dependency in &package.dependencies {
+            // Tests may look further: a gateway's use a store, this crate's use a cluster.
+            if dependency.kind == DependencyKind::Development {
+                continue;
+            }
+            if let Some(used) = house(&dependency.name) {
+                assert!(
+                    may.contains(&used.as_str()),
+                    "{name} uses {used}, which the plan does not allow"
+                );
+            }
+        }
+        seen.insert(name);
+    }
+    assert_eq!(
+        seen,
+        allowed.keys().map(|name| (*name).to_owned()).collect()
+    );
+}
+
+/// Every `path` in backticks of ARCHITECTURE.md that looks like one, and every row of its table of crates.
+#[test]
+fn what_the_architecture_page_names_exists() {
+    let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let mut checked = 0;
+    for quoted in page.split('`').skip(1).step_by(2) {
+        let path = quoted.split("::").next().unwrap();
+        let looks_like_one = path.contains('/')
+            && !path.contains([' ', ':', '{', '<', '*', '('])
+            && !path.starts_with('/');
+        if looks_like_one {
+            assert!(
+                root().join(path).exists(),
+                "ARCHITECTURE.md names `{path}`, which does not exist"
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 20, "only {checked} paths were found to check");
+    for name in allowed().keys() {
+        assert!(
+            page.contains(&format!("`{name}`")),
+            "ARCHITECTURE.md does not tell of the crate `{name}`"
+        );
+    }
+}
+
+/// `unsafe` lives in named rooms.
+#[test]
+fn unsafe_code_stays_in_its_rooms() {
+    let rooms = [
+        "src/snapshot/",
+        "src/worker/src/memory.rs",
+        "src/registry/src/artefact.rs",
+        "tests/house/plan.rs",
+    ];
+    let listed = std::process::Command::new("git")
+        .args(["ls-files", "*.rs"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    for path in String::from_utf8(listed.stdout).unwrap().lines() {
+        let text = std::fs::read_to_string(root().join(path)).unwrap_or_default();
+        let uses = text.lines().any(|line| {
+            let code = line.trim_start();
+            !code.starts_with("//")
+                && (code.contains("unsafe {")
+                    || code.contains("unsafe impl")
+                    || code.contains("unsafe fn"))
+        });
+        let allowed = rooms.iter().any(|room| path.starts_with(room)) || path.starts_with("funcs/");
+        assert!(
+            allowed || !uses,
+            "{path} has unsafe code outside of the rooms for it"
+        );
+    }
+}

@@ -1,1 +1,0 @@
-//! The integration tests of the house.
