@@ -66,11 +66,21 @@ impl Bed {
         )?))
     }
 
-    /// A worker that has no function ready yet.
+    /// A worker that has no function ready yet, and runs short ones on the thread that asks.
     pub(crate) fn worker(
         &self,
         modules: Arc<Modules>,
         store: Arc<dyn ObjectStore>,
+    ) -> Result<Worker> {
+        self.worker_with(modules, store, Inline::new(1))
+    }
+
+    /// As [`Bed::worker`], with another allowance of inline calls.
+    pub(crate) fn worker_with(
+        &self,
+        modules: Arc<Modules>,
+        store: Arc<dyn ObjectStore>,
+        inline: Inline,
     ) -> Result<Worker> {
         Worker::new(WorkerParts {
             node: NodeId::new(NODE)?,
@@ -80,7 +90,7 @@ impl Bed {
             epochs: self.epochs.clone(),
             store,
             ambient: self.clock.clone(),
-            inline: Inline::new(1),
+            inline,
             settings: WorkerSettings {
                 permits: 1,
                 queue_max: 1,

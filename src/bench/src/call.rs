@@ -32,8 +32,8 @@ impl Default for CallOptions {
     /// About 80 seconds.
     fn default() -> Self {
         Self {
-            rounds: 5,
-            round: Duration::from_millis(900),
+            rounds: 10,
+            round: Duration::from_millis(400),
             calls: 20_000,
             firsts: 7,
             json: None,

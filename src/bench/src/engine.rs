@@ -1,29 +1,31 @@
 //! A call without HTTP: a fresh instance, the guest, and the memory put back.
 
 use crate::bed::{Bed, TENANT, bundled, made_unique, succeeded};
+use crate::guest::guest_that_writes;
 use crate::report::{Spread, US, failed, figure, table};
 use bytes::Bytes;
 use comfy_table::Cell;
 use ganglion_store::{MemoryStore, ObjectStore};
 use ganglion_types::{
-    Answer, Call, ContentHash, End, Executor, FunctionRef, Load, NodeId, Result, Site, Start, Usage,
+    Answer, Call, ContentHash, End, Error, Executor, FunctionRef, Load, NodeId, Result, Site,
+    Start, Usage,
 };
-use ganglion_worker::Worker;
+use ganglion_worker::{Inline, Worker};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::hint::black_box;
 use std::sync::Arc;
-use wasm_encoder::{
-    CodeSection, ExportKind, ExportSection, Function, FunctionSection, MemArg, MemorySection,
-    MemoryType, Module, TypeSection,
-};
 
-/// Pages that the generated guests write in a call; their image is [`IMAGE_BYTES`] large.
-const WRITTEN_PAGES: [i32; 3] = [1, 16, 256];
-const IMAGE_BYTES: i32 = 64 << 20;
-const WASM_PAGE_BYTES: i32 = 65_536;
-/// Calls in a row before the next subject has its turn.
+/// Pages that the generated guests write in a call.
+const WRITTEN_PAGES: [u32; 3] = [1, 16, 256];
+/// Memory that their zygotes fill.
+const IMAGE_MIB: [u32; 2] = [1, 64];
+/// Calls in a row before the next subject has its turn, and calls before them that are not counted, because another
+/// subject's turn was before.
 const TURN: usize = 100;
+const TURN_WARM: usize = 20;
+/// Copies of each image, for comparison.
+const COPIES: usize = 21;
 
 /// One kind of call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,6 +45,8 @@ pub struct EngineReport {
     pub scans_pages: bool,
     /// Calls of functions that are ready, one after the other; the first row is a bare closure.
     pub warm: Vec<EngineRow>,
+    /// Copying as many bytes as an image has: the least that a call would cost if its memory were made by a copy.
+    pub copies: Vec<EngineRow>,
     /// First calls of functions that are not.
     pub first: Vec<EngineRow>,
 }
@@ -51,6 +55,7 @@ pub struct EngineReport {
 struct Subject {
     name: String,
     image_bytes: u64,
+    worker: Worker,
     function: FunctionRef,
     module: ContentHash,
     ns: Vec<u64>,
@@ -65,27 +70,23 @@ pub(crate) async fn engine(calls: usize, firsts: usize) -> Result<EngineReport> 
     let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new(None, clock, 1 << 30));
     let artefacts = folder.path().join("artefacts");
     let bed = Bed::new(&artefacts, store.clone())?;
-    let worker = bed.worker(bed.modules.clone(), store.clone())?;
-    let mut subjects = subjects(&bed).await?;
+    let mut subjects = subjects(&bed, &store).await?;
     eprintln!("call: engine, {calls} calls of each kind");
     let mut floor_ns = Vec::new();
     for _ in 0..calls.div_ceil(TURN) {
         floor_turn(&bed, &subjects[0], &mut floor_ns);
         for subject in &mut subjects {
-            turn(&bed, &worker, subject).await?;
+            turn(&bed, subject).await?;
         }
     }
     let mut warm = vec![row("bare closure".into(), 0, floor_ns)];
-    warm.extend(
-        subjects
-            .into_iter()
-            .map(|subject| row(subject.name, subject.image_bytes, subject.ns)),
-    );
-    let first = first_calls(&bed, &store, &artefacts, firsts).await?;
+    let measured = subjects.into_iter();
+    warm.extend(measured.map(|subject| row(subject.name, subject.image_bytes, subject.ns)));
     Ok(EngineReport {
         scans_pages: bed.scans_pages(),
         warm,
-        first,
+        copies: IMAGE_MIB.map(|mib| copies(&bed, mib)).into(),
+        first: first_calls(&bed, &store, &artefacts, firsts).await?,
     })
 }
 
@@ -97,45 +98,65 @@ fn row(call: String, image_bytes: u64, mut ns: Vec<u64>) -> EngineRow {
     }
 }
 
-async fn subjects(bed: &Bed) -> Result<Vec<Subject>> {
-    let mut modules = vec![("noop".to_owned(), 0, bundled("noop")?)];
-    for pages in WRITTEN_PAGES {
-        let name = format!("writes-{pages}");
-        modules.push((
-            name,
-            u64::from(IMAGE_BYTES.cast_unsigned()),
-            guest_that_writes(pages),
-        ));
-    }
-    let mut subjects = Vec::new();
-    for (name, image_bytes, wasm) in modules {
-        let module = bed.modules.add(wasm).await?.hash;
-        let function = FunctionRef::new(TENANT, &name)?;
-        subjects.push(Subject {
+async fn subjects(bed: &Bed, store: &Arc<dyn ObjectStore>) -> Result<Vec<Subject>> {
+    let inline = bed.worker(bed.modules.clone(), store.clone())?;
+    let threads = bed.worker_with(bed.modules.clone(), store.clone(), Inline::new(0))?;
+    let noop = bed.modules.add(bundled("noop")?).await?.hash;
+    let subject = |name: String, image_bytes: u64, worker: &Worker, module: ContentHash| {
+        let (worker, function) = (worker.clone(), FunctionRef::new(TENANT, "guest")?);
+        Ok::<_, Error>(Subject {
             name,
             image_bytes,
+            worker,
             function,
             module,
             ns: Vec::new(),
-        });
+        })
+    };
+    let mut subjects = vec![
+        subject("noop".into(), 0, &inline, noop)?,
+        subject("noop, on a thread of its own".into(), 0, &threads, noop)?,
+    ];
+    for mib in IMAGE_MIB {
+        for pages in WRITTEN_PAGES {
+            let module = bed.modules.add(guest_that_writes(mib, pages)).await?.hash;
+            let name = format!("writes {pages} pages");
+            subjects.push(subject(name, u64::from(mib) << 20, &inline, module)?);
+        }
     }
     Ok(subjects)
 }
 
-/// A turn of calls; the first few of them are not counted, as another subject's turn was before.
-async fn turn(bed: &Bed, worker: &Worker, subject: &mut Subject) -> Result<()> {
-    const WARM: usize = 20;
-    for at in 0..WARM + TURN {
+/// A turn of calls.
+async fn turn(bed: &Bed, subject: &mut Subject) -> Result<()> {
+    for at in 0..TURN_WARM + TURN {
         let call = bed.call(&subject.function, subject.module, &Bytes::new());
         let began_ns = bed.clock.monotonic_ns();
-        let answer = worker.execute(call).await;
+        let answer = subject.worker.execute(call).await;
         let ns = bed.clock.monotonic_ns() - began_ns;
         succeeded(answer, &subject.function)?;
-        if at >= WARM {
+        if at >= TURN_WARM {
             subject.ns.push(ns);
         }
     }
     Ok(())
+}
+
+fn copies(bed: &Bed, mib: u32) -> EngineRow {
+    let bytes = (mib as usize) << 20;
+    let (image, mut memory) = (vec![0x5a_u8; bytes], vec![1_u8; bytes]);
+    let copy = |_| {
+        let began_ns = bed.clock.monotonic_ns();
+        memory.copy_from_slice(black_box(&image));
+        black_box(&memory);
+        bed.clock.monotonic_ns() - began_ns
+    };
+    let ns = (0..COPIES).map(copy).collect();
+    row(
+        "copying the image, nothing else".into(),
+        u64::from(mib) << 20,
+        ns,
+    )
 }
 
 /// What is left of a call when there is no engine: an answer is made, the clocks are read.
@@ -225,59 +246,6 @@ async fn first_call(
     Ok(bed.clock.monotonic_ns() - began_ns)
 }
 
-/// A module whose zygote fills [`IMAGE_BYTES`] of memory and whose `_start` writes one byte to each of `pages` pages, as far
-/// apart as they can be.
-fn guest_that_writes(pages: i32) -> Bytes {
-    let mut types = TypeSection::new();
-    types.ty().function([], []);
-    let mut functions = FunctionSection::new();
-    functions.function(0).function(0);
-    let mut memories = MemorySection::new();
-    memories.memory(MemoryType {
-        minimum: u64::from((IMAGE_BYTES / WASM_PAGE_BYTES).cast_unsigned()),
-        maximum: None,
-        memory64: false,
-        shared: false,
-        page_size_log2: None,
-    });
-    let mut exports = ExportSection::new();
-    exports.export("memory", ExportKind::Memory, 0);
-    exports.export("_faasm_zygote", ExportKind::Func, 0);
-    exports.export("_start", ExportKind::Func, 1);
-    let mut zygote = Function::new([]);
-    zygote
-        .instructions()
-        .i32_const(0)
-        .i32_const(0x5a)
-        .i32_const(IMAGE_BYTES)
-        .memory_fill(0)
-        .end();
-    let mut start = Function::new([]);
-    let byte = MemArg {
-        offset: 0,
-        align: 0,
-        memory_index: 0,
-    };
-    for page in 0..pages {
-        start
-            .instructions()
-            .i32_const(page * (IMAGE_BYTES / pages))
-            .i32_const(1)
-            .i32_store8(byte);
-    }
-    start.instructions().end();
-    let mut code = CodeSection::new();
-    code.function(&zygote).function(&start);
-    let mut module = Module::new();
-    module
-        .section(&types)
-        .section(&functions)
-        .section(&memories)
-        .section(&exports)
-        .section(&code);
-    module.finish().into()
-}
-
 impl fmt::Display for EngineReport {
     #[allow(clippy::cast_precision_loss, reason = "image sizes are far below 2^53")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -288,10 +256,10 @@ impl fmt::Display for EngineReport {
         };
         writeln!(
             f,
-            "engine: instance, guest and memory put back by {way}; inline, in process"
+            "engine: instance, guest and memory put back by {way}; in process, inline unless said"
         )?;
-        let mut table = table(["call", "image MiB", "us p50", "p99", "min", "calls"]);
-        for row in self.warm.iter().chain(&self.first) {
+        let mut table = table(1, ["call", "image MiB", "us p50", "p99", "min", "calls"]);
+        for row in self.warm.iter().chain(&self.copies).chain(&self.first) {
             table.add_row([
                 Cell::new(&row.call),
                 figure(row.image_bytes as f64 / f64::from(1 << 20)),
@@ -317,7 +285,7 @@ mod tests {
             .block_on(runtime.spawn(engine(100, 2)))
             .unwrap()
             .unwrap();
-        assert_eq!(report.warm.len(), 2 + WRITTEN_PAGES.len());
+        assert_eq!(report.warm.len(), 3 + IMAGE_MIB.len() * WRITTEN_PAGES.len());
         for row in &report.warm {
             assert_eq!(row.us.count, 100, "{}", row.call);
             assert!(row.us.min > 0.0 && row.us.p50 <= row.us.p99, "{row:?}");

@@ -24,8 +24,10 @@ pub struct LoadRow {
     pub requests_per_s: f64,
     /// Over that of the plain handler, in the same rounds.
     pub to_plain: f64,
-    /// From a request to the end of its answer, in microseconds, over all rounds.
+    /// From a request to the end of its answer, in microseconds: the medians of the rounds' `p50` and `p99`.
     pub latency_us: Spread,
+    /// The smallest of the rounds' median latencies, in microseconds: what is left where nothing disturbed.
+    pub quiet_us: f64,
     /// The server's processor time for a request, in microseconds, over all rounds.
     pub cpu_us: f64,
     /// Over that of the plain handler.
@@ -43,7 +45,7 @@ pub struct Rung {
     pub cpu_us: f64,
     /// What this layer adds to it.
     pub adds_cpu_us: f64,
-    /// Median latency up to here, in microseconds, on one connection.
+    /// Median latency up to here, in microseconds, on one connection, in the quietest round.
     pub latency_us: f64,
     /// What this layer adds to it.
     pub adds_latency_us: f64,
@@ -192,7 +194,7 @@ fn compared(subjects: Vec<Subject>, connections: usize) -> Vec<LoadRow> {
     clippy::cast_precision_loss,
     reason = "counts and durations are far below 2^53"
 )]
-fn row(subject: Subject, connections: usize) -> LoadRow {
+fn row(mut subject: Subject, connections: usize) -> LoadRow {
     let rate = |loaded: &Loaded| {
         loaded.round.latencies_ns.len() as f64 * 1e9 / loaded.round.wall_ns as f64
     };
@@ -202,19 +204,22 @@ fn row(subject: Subject, connections: usize) -> LoadRow {
         .rounds
         .first()
         .map_or(0, |loaded| loaded.round.answer_bytes);
-    let mut latencies_ns: Vec<u64> = subject
-        .rounds
-        .into_iter()
-        .flat_map(|loaded| loaded.round.latencies_ns)
-        .collect();
+    let spread = |loaded: &mut Loaded| Spread::of_ns(&mut loaded.round.latencies_ns, US);
+    let latencies: Vec<Spread> = subject.rounds.iter_mut().map(spread).collect();
+    let latency_us = Spread::of_rounds(&latencies);
     LoadRow {
         subject: subject.name.into(),
         connections,
         requests_per_s,
         to_plain: 1.0,
-        cpu_us: cpu_ns as f64 / US / latencies_ns.len() as f64,
+        latency_us,
+        quiet_us: latencies
+            .iter()
+            .map(|round| round.p50)
+            .reduce(f64::min)
+            .unwrap_or_default(),
+        cpu_us: cpu_ns as f64 / US / latency_us.count as f64,
         cpu_to_plain: 1.0,
-        latency_us: Spread::of_ns(&mut latencies_ns, US),
         answer_bytes,
     }
 }
@@ -231,7 +236,7 @@ fn rungs(rows: &[LoadRow]) -> Vec<Rung> {
         let (Some(busy), Some(quiet)) = (of(subject, many), of(subject, one)) else {
             continue;
         };
-        let (cpu_us, latency_us) = (busy.cpu_us, quiet.latency_us.p50);
+        let (cpu_us, latency_us) = (busy.cpu_us, quiet.quiet_us);
         rungs.push(Rung {
             layer: layer.into(),
             cpu_us,
@@ -251,17 +256,21 @@ impl fmt::Display for LadderReport {
             "HTTP: {} rounds of {} s of each subject, taking turns",
             self.rounds, self.round_s
         )?;
-        let mut loads = table([
-            "subject",
-            "connections",
-            "requests/s",
-            "/ plain",
-            "us p50",
-            "p99",
-            "cpu us",
-            "/ plain",
-            "answer bytes",
-        ]);
+        let mut loads = table(
+            1,
+            [
+                "subject",
+                "connections",
+                "requests/s",
+                "/ plain",
+                "us p50",
+                "p99",
+                "quietest p50",
+                "cpu us",
+                "/ plain",
+                "answer bytes",
+            ],
+        );
         for row in &self.rows {
             loads.add_row([
                 Cell::new(&row.subject),
@@ -270,6 +279,7 @@ impl fmt::Display for LadderReport {
                 figure(row.to_plain),
                 figure(row.latency_us.p50),
                 figure(row.latency_us.p99),
+                figure(row.quiet_us),
                 figure(row.cpu_us),
                 figure(row.cpu_to_plain),
                 Cell::new(row.answer_bytes),
@@ -279,9 +289,9 @@ impl fmt::Display for LadderReport {
         let [many, one] = CONNECTIONS;
         writeln!(
             f,
-            "the ladder: server's cpu per request at {many} connections, median latency at {one}"
+            "the ladder: server's cpu per request at {many} connections; median latency at {one}, in the quietest round"
         )?;
-        let mut ladder = table(["layer", "cpu us", "adds", "latency us", "adds"]);
+        let mut ladder = table(1, ["layer", "cpu us", "adds", "latency us", "adds"]);
         for rung in &self.rungs {
             ladder.add_row([
                 Cell::new(&rung.layer),

@@ -19,6 +19,7 @@
 mod bed;
 mod call;
 mod engine;
+mod guest;
 mod http;
 mod ladder;
 mod native;

@@ -1,6 +1,6 @@
 //! What every report has: the machine, spreads, tables, a file.
 
-use comfy_table::{Cell, CellAlignment, Table, presets};
+use comfy_table::{Cell, CellAlignment, Table, TableComponent, presets};
 use ganglion_types::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -101,6 +101,22 @@ impl Spread {
 pub(crate) const US: f64 = 1e3;
 pub(crate) const MS: f64 = 1e6;
 
+impl Spread {
+    /// The median of each figure over several spreads of the same thing, so that a disturbed round does not decide.
+    pub(crate) fn of_rounds(rounds: &[Self]) -> Self {
+        Self {
+            p50: median(rounds.iter().map(|round| round.p50)),
+            p99: median(rounds.iter().map(|round| round.p99)),
+            min: rounds
+                .iter()
+                .map(|round| round.min)
+                .reduce(f64::min)
+                .unwrap_or_default(),
+            count: rounds.iter().map(|round| round.count).sum(),
+        }
+    }
+}
+
 /// The middle one; 0 of none.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
@@ -108,13 +124,17 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// A table without vertical lines; the first column is words, the others are figures.
-pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
+/// A table with lines above and below its rows; the first `words` columns are words, the others are figures.
+pub(crate) fn table<const N: usize>(words: usize, header: [&str; N]) -> Table {
     let mut table = Table::new();
     table
         .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .remove_style(TableComponent::HorizontalLines)
+        .remove_style(TableComponent::LeftBorderIntersections)
+        .remove_style(TableComponent::MiddleIntersections)
+        .remove_style(TableComponent::RightBorderIntersections)
         .set_header(header);
-    for column in table.column_iter_mut().skip(1) {
+    for column in table.column_iter_mut().skip(words) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table

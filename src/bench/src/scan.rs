@@ -374,19 +374,22 @@ impl fmt::Display for ScanReport {
         reason = "object sizes are far below 2^53"
     )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = table([
-            "kernel",
-            "way",
-            "cpu ms p50",
-            "p99",
-            "process cpu",
-            "wall ms p50",
-            "p99",
-            "MB/s",
-            "cpu / native",
-            "wall / native",
-            "copied MB",
-        ]);
+        let mut table = table(
+            2,
+            [
+                "kernel",
+                "way",
+                "cpu ms p50",
+                "p99",
+                "process cpu",
+                "wall ms p50",
+                "p99",
+                "MB/s",
+                "cpu / native",
+                "wall / native",
+                "copied MB",
+            ],
+        );
         for row in &self.rows {
             table.add_row([
                 Cell::new(&row.kernel),

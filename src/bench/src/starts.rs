@@ -6,7 +6,7 @@ use crate::report::{MS, Spread, figure, table};
 use crate::server::{Nodes, ServerProcess};
 use crate::text::corpus;
 use comfy_table::Cell;
-use ganglion_types::{Ambient, Result};
+use ganglion_types::{Ambient, Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
@@ -55,9 +55,9 @@ pub(crate) async fn starts(
         "restart: from its process to its first answer",
         "  first plain request",
         "  first noop",
-        "  second noop",
+        "  tenth noop",
         "  first wordcount of 64 KiB",
-        "  second wordcount of 64 KiB",
+        "  tenth wordcount of 64 KiB",
         "upload of a new wordcount",
         "  and to its first result",
     ];
@@ -80,11 +80,16 @@ pub(crate) async fn starts(
         };
         let plain_ns = ask("POST", "/plain".into(), Vec::new()).await?;
         let begun_ns = clock.monotonic_ns() - began_ns;
-        let noop_ns = [invoke("noop", "").await?, invoke("noop", "").await?];
-        let wordcount_ns = [
-            invoke("wordcount", OBJECT).await?,
-            invoke("wordcount", OBJECT).await?,
-        ];
+        // Each node has a first call of its own, so the second one over HTTP may be another first.
+        let ten = async |function: &str, input: &str| {
+            let first_ns = invoke(function, input).await?;
+            for _ in 2..10 {
+                invoke(function, input).await?;
+            }
+            Ok::<_, Error>([first_ns, invoke(function, input).await?])
+        };
+        let noop_ns = ten("noop", "").await?;
+        let wordcount_ns = ten("wordcount", OBJECT).await?;
         // Data outlives a server: the clock makes the module new in each run and each repeat.
         let wasm = made_unique(&bundled("wordcount")?, clock.unix_ns());
         let uploaded_ns = ask(
@@ -121,7 +126,10 @@ pub(crate) async fn starts(
 impl fmt::Display for StartsReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "first calls over HTTP, each on a connection of its own")?;
-        let mut table = table(["what", "nodes", "ms p50", "largest", "smallest", "times"]);
+        let mut table = table(
+            2,
+            ["what", "nodes", "ms p50", "largest", "smallest", "times"],
+        );
         for row in &self.rows {
             table.add_row([
                 Cell::new(&row.what),

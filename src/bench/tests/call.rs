@@ -17,10 +17,6 @@ fn main() {
         }
         // What a harness would be asked for.
         ["--list", ..] => println!("every_part_of_a_call_is_measured: test"),
-        ["--full"] => println!(
-            "{}",
-            runtime.block_on(call(CallOptions::default())).unwrap()
-        ),
         _ => every_part_of_a_call_is_measured(&runtime),
     }
 }
