@@ -8,8 +8,7 @@ use ganglion_worker::{EngineMemory, Epochs, Inline, WorkerSettings, engine};
 use std::sync::Arc;
 use wasmtime::Engine;
 
-/// Threads that receive requests, for each core. More than one, because inline guests may occupy as many of them as there
-/// are cores.
+/// Threads that receive requests, for each core. More than one, so that guests that turn out long, on all cores, leave one.
 const RECEIVERS_PER_CORE: usize = 2;
 /// Guests on threads of their own, in a process; setting `worker.instances` is met before.
 const GUEST_THREADS_MAX: usize = 1024;
@@ -46,7 +45,11 @@ impl Process {
             engine,
             memory,
             epochs: Arc::new(epochs),
-            inline: Inline::new(if settings.worker.inline { cores } else { 0 }),
+            inline: Inline::new(if settings.worker.inline {
+                receivers() - 1
+            } else {
+                0
+            }),
             settings,
             cores,
         }))
@@ -82,7 +85,7 @@ impl Process {
 /// `Internal` when threads cannot be started.
 pub fn build_runtime(settings: &Settings) -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(RECEIVERS_PER_CORE * cores())
+        .worker_threads(receivers())
         .max_blocking_threads(GUEST_THREADS_MAX)
         .thread_stack_size(stack_bytes_of(stack_bytes(settings)))
         .enable_all()
@@ -92,6 +95,11 @@ pub fn build_runtime(settings: &Settings) -> Result<tokio::runtime::Runtime> {
 
 fn stack_bytes(settings: &Settings) -> usize {
     usize::try_from(settings.limits.stack.as_u64()).unwrap_or(usize::MAX)
+}
+
+/// Threads that receive requests. All but one of them may be inside of a short guest.
+fn receivers() -> usize {
+    RECEIVERS_PER_CORE * cores()
 }
 
 fn cores() -> usize {

@@ -183,7 +183,7 @@ impl<'a> Decision<'a> {
                 0 => write!(f, ": reaching {there} would add {}", Nanos(gain_ns)),
                 moved => write!(
                     f,
-                    ": moving {} to {there} would add {}",
+                    ": moving {} more to {there} would add {}",
                     Bytes(moved),
                     Nanos(gain_ns)
                 ),

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Where the guest's thread comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Thread {
+enum Thread {
     /// It is one of the runtime's own, which has other tasks.
     Inline,
     /// It is there for this guest only.
@@ -22,6 +22,8 @@ pub(crate) enum Thread {
 /// A running guest's permit, and the way to wait without holding it.
 pub(crate) struct Waiting {
     thread: Thread,
+    /// Given back before the permit: whoever gets the permit next may want it.
+    _inline: Option<OwnedSemaphorePermit>,
     permits: Arc<Semaphore>,
     permit: Mutex<Option<OwnedSemaphorePermit>>,
     deadline: Deadline,
@@ -29,15 +31,21 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
+    /// `inline`: the allowance to run on one of the runtime's own threads; without it the thread is the guest's own.
     pub(crate) fn new(
-        thread: Thread,
+        inline: Option<OwnedSemaphorePermit>,
         permits: Arc<Semaphore>,
         permit: OwnedSemaphorePermit,
         deadline: Deadline,
         ambient: Arc<dyn Ambient>,
     ) -> Self {
         Self {
-            thread,
+            thread: if inline.is_some() {
+                Thread::Inline
+            } else {
+                Thread::Own
+            },
+            _inline: inline,
             permits,
             permit: Mutex::new(Some(permit)),
             deadline,

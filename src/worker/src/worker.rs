@@ -7,7 +7,7 @@ use crate::guest::Reach;
 use crate::host;
 use crate::memory::EngineMemory;
 use crate::run::{Ran, Start, run};
-use crate::wait::{Thread, Waiting};
+use crate::wait::Waiting;
 use async_trait::async_trait;
 use ganglion_registry::Modules;
 use ganglion_scheduler::{AdmissionFacts, admit};
@@ -213,15 +213,15 @@ impl Shared {
         permit: OwnedSemaphorePermit,
     ) -> Result<Ran> {
         if function.is_short()
-            && let Ok(_inline) = self.inline.0.try_acquire()
+            && let Ok(inline) = self.inline.0.clone().try_acquire_owned()
         {
             let cancelled = Arc::new(AtomicBool::new(false));
-            return self.run_here(&function, call, permit, cancelled, Thread::Inline);
+            return self.run_here(&function, call, permit, cancelled, Some(inline));
         }
         let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
         let (worker, cancelled) = (self.clone(), cancel.0.clone());
         let ran = tokio::task::spawn_blocking(move || {
-            worker.run_here(&function, call, permit, cancelled, Thread::Own)
+            worker.run_here(&function, call, permit, cancelled, None)
         });
         ran.await
             .map_err(|error| Error::internal(format!("a guest's thread ended early: {error}")))?
@@ -233,12 +233,12 @@ impl Shared {
         call: Arc<Call>,
         permit: OwnedSemaphorePermit,
         cancelled: Arc<AtomicBool>,
-        thread: Thread,
+        inline: Option<OwnedSemaphorePermit>,
     ) -> Result<Ran> {
         let _running = Counted::up(&self.running);
         let _beat = self.epochs.guest();
         let waiting = Waiting::new(
-            thread,
+            inline,
             self.permits.clone(),
             permit,
             call.deadline,

@@ -28,7 +28,7 @@ fn a_large_object_draws_the_call_to_its_home() {
     let world = World::new(2, 3).with_object(16 * MIB);
     assert_eq!(
         world.explain(),
-        "storage-1 holds ndp/hello: moving 16.0 MiB to compute-0 would add 14 ms"
+        "storage-1 holds ndp/hello: moving 16.0 MiB more to compute-0 would add 14 ms"
     );
 }
 
@@ -189,7 +189,7 @@ fn in_the_middle_of_a_call_the_delta_weighs_against_the_object() {
     world.input_bytes = 64 * MIB;
     assert_eq!(
         world.explain(),
-        "compute-0: moving 64.0 MiB to storage-1 would add 50 ms"
+        "compute-0: moving 60.0 MiB more to storage-1 would add 50 ms"
     );
 }
 
