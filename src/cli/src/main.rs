@@ -40,6 +40,9 @@ use output::Ui;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let typed: Vec<OsString> = std::env::args_os().collect();
     let cli = match args::read_cli(typed.clone()) {

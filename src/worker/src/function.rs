@@ -125,9 +125,10 @@ impl Function {
         self.short_streak.load(Ordering::Relaxed) >= SHORT_STREAK
     }
 
-    /// Remembers how long a call ran.
-    pub(crate) fn ran(&self, run_ns: u64) {
-        if run_ns > SHORT_NS {
+    /// Remembers how long a call kept its thread: computing, or waiting for another node. Not its wall time, in which the
+    /// kernel may have run others.
+    pub(crate) fn kept_its_thread(&self, busy_ns: u64) {
+        if busy_ns > SHORT_NS {
             self.short_streak.store(0, Ordering::Relaxed);
         } else if !self.is_short() {
             self.short_streak.fetch_add(1, Ordering::Relaxed);

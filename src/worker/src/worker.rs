@@ -260,7 +260,7 @@ impl Shared {
                 reach: Some(reach),
             },
         )?;
-        function.ran(ran.run_ns);
+        function.kept_its_thread(ran.cpu_ns + ran.objects.link_ns);
         self.learn(ran.run_ns);
         Ok(ran)
     }
