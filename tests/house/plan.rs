@@ -145,3 +145,51 @@ fn unsafe_code_stays_in_its_rooms() {
         );
     }
 }
+
+/// A setting that an error or a document names can be set: it stands in the file of defaults.
+#[test]
+fn every_setting_that_is_named_exists() {
+    let settings = serde_json::to_value(ganglion_node::Settings::default()).unwrap();
+    let listed = std::process::Command::new("git")
+        .args(["ls-files", "src/*.rs", "storage/*.rs"])
+        .current_dir(root())
+        .output();
+    let mut named = BTreeSet::new();
+    for path in String::from_utf8(listed.unwrap().stdout).unwrap().lines() {
+        let text = std::fs::read_to_string(root().join(path)).unwrap_or_default();
+        for (at, word) in text.match_indices("etting") {
+            let behind = &text[at + word.len()..];
+            let list = behind.strip_prefix('s').unwrap_or(behind);
+            let list: String = list.chars().take(80).collect();
+            let list = list.split([')', ':', ';', '"']).next().unwrap_or_default();
+            let names = list
+                .split([' ', ',', '`', '\n'])
+                .map(|name| name.trim_end_matches('.'));
+            let is_setting = |name: &&str| {
+                let parts: Vec<_> = name.split('.').collect();
+                let word = |part: &&str| {
+                    !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+                };
+                parts.len() == 2 && parts.iter().all(word)
+            };
+            named.extend(
+                names
+                    .filter(is_setting)
+                    .filter(|name| !name.ends_with(".rs") && !name.ends_with(".toml"))
+                    .map(str::to_owned),
+            );
+        }
+    }
+    assert!(
+        named.len() > 25,
+        "only {} settings were found to check",
+        named.len()
+    );
+    for name in named {
+        let (section, key) = name.split_once('.').unwrap();
+        assert!(
+            settings[section].get(key).is_some(),
+            "`{name}` is named as a setting and is none"
+        );
+    }
+}

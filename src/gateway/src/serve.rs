@@ -23,7 +23,7 @@ pub struct ServeSettings {
     /// Setting `http.idle`.
     pub idle: Duration,
     /// How long requests under way may take to finish once shutdown has begun; then they are cut off.
-    /// Setting `http.grace`.
+    /// Setting `drain.grace`.
     pub grace: Duration,
 }
 

@@ -4,12 +4,10 @@ use crate::bundled::BUNDLED;
 use crate::directory::{Directory, Entry};
 use crate::local_peer::LocalPeer;
 use crate::process::Process;
-use ganglion_gateway::{
-    Drain, Gateway, GatewayParts, GatewaySettings, Peers, ServeSettings, serve,
-};
+use ganglion_gateway::{Drain, Gateway, GatewayParts, Peers, serve};
 use ganglion_registry::{Catalog, Modules};
 use ganglion_store::{LocalOptions, LocalStore, ObjectStore};
-use ganglion_transport::{Identity, Server, ServerLimits, ServerParts};
+use ganglion_transport::{Identity, Server, ServerParts};
 use ganglion_types::{CallIds, Error, FunctionRef, NodeId, Peer, Result, Site};
 use ganglion_worker::{Worker, WorkerParts};
 use std::net::SocketAddr;
@@ -96,7 +94,7 @@ impl Cluster {
             site: Site::Compute,
         };
         let objects = directory.objects(&process, &me, None)?;
-        let peers = directory.peers(&process, &me);
+        let peers = directory.peers(&process, &me)?;
         Self::open(
             process,
             Assembly {
@@ -158,7 +156,7 @@ impl Cluster {
             peers: Arc::new(Peers::new(peers)),
             ambient: process.ambient(),
             call_ids: Arc::new(CallIds::new(u64::from_le_bytes(prefix))),
-            settings: gateway_settings(&process),
+            settings: process.settings.gateway_settings(),
             drain: drain.clone(),
         });
         let (http, http_stop) = (TaskTracker::new(), CancellationToken::new());
@@ -166,10 +164,7 @@ impl Cluster {
         for address in &process.settings.listen.http {
             let listener = listen(*address).await?;
             addresses.push(listener.local_addr().unwrap_or(*address));
-            let settings = ServeSettings {
-                grace: process.settings.drain.grace,
-                ..ServeSettings::default()
-            };
+            let settings = process.settings.http.serve(process.settings.drain.grace);
             let (router, stop) = (gateway.router(), http_stop.clone());
             http.spawn(async move { serve(listener, router, settings, stop.cancelled()).await });
         }
@@ -325,10 +320,10 @@ fn server(
     own: Option<Arc<dyn ObjectStore>>,
 ) -> Result<Server> {
     let asked = worker.clone();
-    let limits = ServerLimits {
-        drain_time: process.settings.drain.grace,
-        ..ServerLimits::default()
-    };
+    let settings = &process.settings;
+    let limits = settings
+        .server
+        .server(&settings.link, settings.drain.grace)?;
     Server::on(
         listener,
         ServerParts {
@@ -343,17 +338,6 @@ fn server(
             limits,
         },
     )
-}
-
-fn gateway_settings(process: &Process) -> GatewaySettings {
-    let limits = &process.settings.limits;
-    GatewaySettings {
-        input_bytes_max: limits.input.as_u64(),
-        object_bytes_max: limits.object.as_u64(),
-        module_bytes_max: limits.module.as_u64(),
-        call_limits: process.settings.call_limits(),
-        ..GatewaySettings::default()
-    }
 }
 
 /// Objects are placed by the names of the storage nodes: a folder keeps their number, and another one is refused.

@@ -2,7 +2,7 @@
 
 use crate::process::Process;
 use ganglion_store::{ObjectStore, PlacedStore};
-use ganglion_transport::{Identity, Link, LinkParts, LinkSettings, RemotePeer, RemoteStore};
+use ganglion_transport::{Identity, Link, LinkParts, RemotePeer, RemoteStore};
 use ganglion_types::{Error, NodeId, Peer, Result, Site};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -59,35 +59,40 @@ impl Directory {
         own: Option<&Arc<dyn ObjectStore>>,
     ) -> Result<Arc<dyn ObjectStore>> {
         let storage = self.0.iter().filter(|entry| entry.site == Site::Storage);
-        let member = |entry: &Entry| -> (NodeId, Arc<dyn ObjectStore>) {
+        let member = |entry: &Entry| -> Result<(NodeId, Arc<dyn ObjectStore>)> {
             let store: Arc<dyn ObjectStore> = match own.filter(|_| entry.node == me.node) {
                 Some(own) => own.clone(),
                 None => Arc::new(RemoteStore::new(
-                    link(process, me, entry),
+                    link(process, me, entry)?,
                     entry.node.clone(),
                 )),
             };
-            (entry.node.clone(), store)
+            Ok((entry.node.clone(), store))
         };
-        Ok(Arc::new(PlacedStore::new(storage.map(member).collect())?))
+        let members = storage.map(member).collect::<Result<_>>()?;
+        Ok(Arc::new(PlacedStore::new(members)?))
     }
 
     /// All nodes as ones that run calls, each over a link of its own: bulk transfers do not queue before calls.
-    pub(crate) fn peers(&self, process: &Process, me: &Identity) -> Vec<Arc<dyn Peer>> {
-        let peer = |entry: &Entry| -> Arc<dyn Peer> {
-            let link = link(process, me, entry);
-            Arc::new(RemotePeer::new(link, entry.node.clone(), entry.site))
+    pub(crate) fn peers(&self, process: &Process, me: &Identity) -> Result<Vec<Arc<dyn Peer>>> {
+        let peer = |entry: &Entry| -> Result<Arc<dyn Peer>> {
+            let link = link(process, me, entry)?;
+            Ok(Arc::new(RemotePeer::new(
+                link,
+                entry.node.clone(),
+                entry.site,
+            )))
         };
         self.0.iter().map(peer).collect()
     }
 }
 
-fn link(process: &Process, me: &Identity, to: &Entry) -> Arc<Link> {
-    Link::connect_lazy(LinkParts {
+fn link(process: &Process, me: &Identity, to: &Entry) -> Result<Arc<Link>> {
+    Ok(Link::connect_lazy(LinkParts {
         address: to.address.to_string(),
         expected: Some(to.node.clone()),
         identity: me.clone(),
-        settings: LinkSettings::default(),
+        settings: process.settings.link.link()?,
         ambient: process.ambient(),
-    })
+    }))
 }

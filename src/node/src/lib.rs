@@ -8,6 +8,7 @@ mod bundled;
 mod cluster;
 mod directory;
 mod local_peer;
+mod network;
 mod process;
 mod settings;
 mod shutdown;
@@ -16,7 +17,10 @@ mod telemetry;
 pub use ambient::HostAmbient;
 pub use bundled::{BUNDLED, BundledFunction};
 pub use cluster::{Cluster, Topology};
+pub use network::{HttpSettings, LinkOptions, ServerSettings};
 pub use process::{Process, build_runtime};
-pub use settings::{Limits, ListenSettings, LogFormat, LogSettings, Settings, SiteSettings};
+pub use settings::{
+    GatewayOptions, Limits, ListenSettings, LogFormat, LogSettings, Settings, SiteSettings,
+};
 pub use shutdown::termination;
 pub use telemetry::start_logging;

@@ -3,9 +3,11 @@
 //! A key that is not known is refused, so that a misspelt limit is not silently without effect. In the environment the
 //! first underscore behind the prefix is the dot: `GANGLION_LIMITS_CALL_TIME` is `limits.call_time`.
 
+use crate::network::{HttpSettings, LinkOptions, ServerSettings};
 use bytesize::ByteSize;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
+use ganglion_gateway::GatewaySettings;
 use ganglion_types::{CallLimits, Error, ModuleLimits, Result};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -35,6 +37,14 @@ pub struct Settings {
     pub log: LogSettings,
     /// Shutting down.
     pub drain: DrainSettings,
+    /// The gateway's patience.
+    pub gateway: GatewayOptions,
+    /// HTTP connections.
+    pub http: HttpSettings,
+    /// Links to other nodes.
+    pub link: LinkOptions,
+    /// Servers that links reach.
+    pub server: ServerSettings,
 }
 
 /// Where a process listens.
@@ -68,6 +78,29 @@ pub struct Limits {
     pub table: u64,
     /// An object.
     pub object: ByteSize,
+    /// Nodes that one call is offered to before its refusal reaches the user.
+    pub attempts: u32,
+    /// Asynchronous calls that run or wait at once.
+    pub async_running: usize,
+    /// Results of asynchronous calls kept to be asked for.
+    pub async_results: usize,
+    /// Their outputs together.
+    pub async_bytes: ByteSize,
+    /// How long a result is kept.
+    #[serde(with = "duration")]
+    pub async_age: Duration,
+}
+
+/// The gateway's patience.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewayOptions {
+    /// How long after its deadline a node's answer is still awaited.
+    #[serde(with = "duration")]
+    pub answer_grace: Duration,
+    /// How long an object's size is taken as known for placement.
+    #[serde(with = "duration")]
+    pub object_size_age: Duration,
 }
 
 /// A kind of node.
@@ -136,6 +169,10 @@ impl Default for Settings {
             worker: WorkerSettings::default(),
             log: LogSettings::default(),
             drain: DrainSettings::default(),
+            gateway: GatewayOptions::default(),
+            http: HttpSettings::default(),
+            link: LinkOptions::default(),
+            server: ServerSettings::default(),
         }
     }
 }
@@ -151,6 +188,7 @@ impl Default for ListenSettings {
 impl Default for Limits {
     fn default() -> Self {
         let (call, module) = (CallLimits::default(), ModuleLimits::default());
+        let gateway = GatewaySettings::default();
         Self {
             call_time: call.wall,
             memory: ByteSize(call.memory_bytes),
@@ -161,6 +199,11 @@ impl Default for Limits {
             module: ByteSize(module.module_bytes),
             table: module.table_elements,
             object: ByteSize::gib(4),
+            attempts: gateway.attempts_max,
+            async_running: gateway.async_running_max,
+            async_results: gateway.async_results_max,
+            async_bytes: ByteSize(gateway.async_bytes_max),
+            async_age: gateway.async_age,
         }
     }
 }
@@ -179,6 +222,20 @@ impl Default for WorkerSettings {
         Self {
             instances: 512,
             inline: true,
+        }
+    }
+}
+
+impl Default for GatewayOptions {
+    fn default() -> Self {
+        let GatewaySettings {
+            answer_grace,
+            object_size_age,
+            ..
+        } = GatewaySettings::default();
+        Self {
+            answer_grace,
+            object_size_age,
         }
     }
 }
@@ -257,6 +314,24 @@ impl Settings {
         }
     }
 
+    /// What the gateway is told.
+    pub(crate) fn gateway_settings(&self) -> GatewaySettings {
+        let limits = &self.limits;
+        GatewaySettings {
+            input_bytes_max: limits.input.as_u64(),
+            object_bytes_max: limits.object.as_u64(),
+            module_bytes_max: limits.module.as_u64(),
+            call_limits: self.call_limits(),
+            attempts_max: limits.attempts,
+            answer_grace: self.gateway.answer_grace,
+            object_size_age: self.gateway.object_size_age,
+            async_running_max: limits.async_running,
+            async_results_max: limits.async_results,
+            async_bytes_max: limits.async_bytes.as_u64(),
+            async_age: limits.async_age,
+        }
+    }
+
     /// What a module may be.
     pub fn module_limits(&self) -> ModuleLimits {
         ModuleLimits {
@@ -269,18 +344,18 @@ impl Settings {
 }
 
 /// Durations as people write them: `30s`, `2m 30s`, `250ms`.
-mod duration {
+pub(crate) mod duration {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use std::time::Duration;
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         value: &Duration,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&humantime::format_duration(*value))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;

@@ -46,6 +46,13 @@ enum State {
     Down(Error),
 }
 
+/// How a connection ended that did not break.
+enum End {
+    /// The other end said goodbye first.
+    Announced,
+    Closed,
+}
+
 struct Shared {
     parts: LinkParts,
     state: watch::Sender<State>,
@@ -219,7 +226,6 @@ impl Shared {
             let why = match self.connect().await {
                 Ok((connection, reader)) => {
                     let why = self.serve(connection, reader).await;
-                    tracing::info!(address = self.parts.address, %why, "link lost");
                     let lived = Duration::from_nanos(self.now_ns().saturating_sub(begun_ns));
                     if lived >= settings.heartbeat {
                         pause = Duration::ZERO;
@@ -304,9 +310,13 @@ impl Shared {
         self.state.send_replace(State::Up(connection.clone()));
         let ending = Ending(self, connection);
         let heard = reader.heard.clone();
-        tokio::select! {
+        let why = tokio::select! {
             end = self.read(&ending.1, &mut reader) => match end {
-                Ok(()) => Error::unavailable("the other end closed the connection"),
+                Ok(End::Announced) => {
+                    tracing::debug!(address = self.parts.address, "the other end is shutting down");
+                    return Error::unavailable("the other end has shut down");
+                }
+                Ok(End::Closed) => Error::unavailable("the other end closed the connection"),
                 Err(why) => why,
             },
             error = ending.1.outbox.write() => Error::unavailable(error.to_string()),
@@ -314,15 +324,17 @@ impl Shared {
                 "no heartbeat was answered for {:?} (settings `link.heartbeat`, `link.heartbeats_missed`)",
                 self.silence_max()
             )),
-        }
+        };
+        tracing::info!(address = self.parts.address, %why, "link lost");
+        why
     }
 
-    async fn read(&self, connection: &Connection, reader: &mut FrameReader) -> Result<()> {
+    async fn read(&self, connection: &Connection, reader: &mut FrameReader) -> Result<End> {
         let mut leaving = false;
         while !(leaving && connection.slots.is_empty()) {
             let place = |stream, _| connection.slots.place(stream);
             let Some(frame) = reader.next(place).await? else {
-                return Ok(());
+                return Ok(if leaving { End::Announced } else { End::Closed });
             };
             match frame.kind {
                 Kind::Answer => {
@@ -347,7 +359,7 @@ impl Shared {
                 }
             }
         }
-        Ok(())
+        Ok(End::Announced)
     }
 
     /// Pings whenever nothing was heard for a heartbeat; ends when so many pings in a row brought nothing. It counts pings and

@@ -64,7 +64,7 @@ impl Server {
     }
 
     /// Serves until `stop` is cancelled, then drains: the port is closed, new requests are refused as `Unavailable`, requests
-    /// in flight finish within `server.drain_time`. Dropping the future ends everything at once.
+    /// in flight finish within `drain.grace`. Dropping the future ends everything at once.
     pub async fn serve(self, stop: CancellationToken) {
         let sessions = TaskTracker::new();
         // Ends the sessions when this future is dropped; they stop themselves when `stop` is cancelled.

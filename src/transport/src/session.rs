@@ -159,7 +159,7 @@ impl Session {
             .is_err()
         {
             let left = self.requests.len();
-            tracing::warn!(left, "requests were cut off (setting `server.drain_time`)");
+            tracing::warn!(left, "requests were cut off (setting `drain.grace`)");
         }
         tokio::time::sleep(limits.linger_time).await;
     }

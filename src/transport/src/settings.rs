@@ -99,7 +99,7 @@ pub struct ServerLimits {
     pub hello_time: Duration,
     /// Silence after which a connection without requests is closed. Setting `server.idle_time`.
     pub idle_time: Duration,
-    /// How long a drain waits for requests in flight. Setting `server.drain_time`.
+    /// How long a drain waits for requests in flight. Setting `drain.grace`.
     pub drain_time: Duration,
     /// How long a drained connection waits for the other end to close it, so that a request that has crossed the goodbye is
     /// refused and not lost. Setting `server.linger_time`.

@@ -49,12 +49,10 @@ impl Functions {
     }
 
     /// A function that is ready: the path of a warm call.
-    pub(crate) fn ready(&self, hash: &ContentHash) -> Option<Arc<Function>> {
+    pub(crate) fn ready(&self, hash: &ContentHash, now_ns: u64) -> Option<Arc<Function>> {
         let entries = self.entries.read();
         let entry = entries.get(hash)?;
-        entry
-            .last_used
-            .store(self.ambient.monotonic_ns(), Ordering::Relaxed);
+        entry.last_used.store(now_ns, Ordering::Relaxed);
         entry.function.get().cloned()
     }
 

@@ -154,7 +154,7 @@ impl Executor for Worker {
         let arrived_ns = worker.ambient.monotonic_ns();
         worker.admit(&call, arrived_ns)?;
         let call = Arc::new(call);
-        let (function, start) = match worker.functions.ready(&call.module) {
+        let (function, start) = match worker.functions.ready(&call.module, arrived_ns) {
             Some(function) => (function, Started::Restored),
             None => (worker.functions.load(&call).await?, Started::Cold),
         };
