@@ -17,7 +17,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("types", vec![]),
         ("wire", vec!["types"]),
         ("scheduler", vec!["types"]),
-        ("snapshot", vec!["types"]),
+        ("snapshot", vec![]),
         ("store", vec!["types"]),
         ("transport", vec!["types", "wire", "store"]),
         ("registry", vec!["types", "store"]),
@@ -27,7 +27,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ),
         (
             "gateway",
-            vec!["types", "wire", "scheduler", "registry", "store"],
+            vec!["types", "scheduler", "registry", "store"],
         ),
         (
             "node",

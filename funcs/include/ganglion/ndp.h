@@ -41,8 +41,7 @@ int32_t __faasmndp_put(const char* key, uint32_t key_length, const uint8_t* byte
  * NULL, with a `*length` of 0, is any error: a bad key, a negative offset or length, no such object, access denied, no room
  * left for it in the guest's memory, or a store that fails.
  *
- * Allocate something, once, before the first view: wasi-libc's malloc takes, the first time that it is called, all memory
- * above the guest's data for its heap, and would take a view that is there by then. ndp.hpp and the crate in Rust see to that.
+ * A view lies above the heap and is no part of the memory's size as malloc sees it.
  *
  * Such a view shows one version of the object for as long as it is open. A guest may write into it: that changes the guest's
  * own copy and no object. Close it with __faasmndp_unmap; what is still open at the end of the call is closed by the host.

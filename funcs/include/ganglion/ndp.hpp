@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <string_view>
 #include <type_traits>
@@ -21,7 +20,6 @@ public:
     static Object open(std::string_view key, std::int64_t offset = 0,
                        std::int64_t length_max = std::numeric_limits<std::int64_t>::max())
     {
-        claim_heap();
         Object object;
         object.bytes_ =
             __faasmndp_getMmap(key.data(), static_cast<std::int32_t>(key.size()), offset, length_max, &object.length_);
@@ -59,13 +57,6 @@ public:
 
 private:
     Object() = default;
-
-    /// See ndp.h: the heap has to be there before the first view.
-    static void claim_heap()
-    {
-        void* volatile claim = std::malloc(1); // volatile, so that the pair is not optimised away
-        std::free(claim);
-    }
 
     std::uint8_t* bytes_ = nullptr;
     std::uint32_t length_ = 0;

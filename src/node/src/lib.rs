@@ -7,6 +7,7 @@ mod ambient;
 mod bundled;
 mod cluster;
 mod directory;
+mod duration;
 mod local_peer;
 mod network;
 mod process;

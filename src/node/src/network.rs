@@ -1,6 +1,6 @@
 //! Settings of what crosses sockets: HTTP connections, links to other nodes, and the servers that they reach.
 
-use crate::settings::duration;
+use crate::duration;
 use bytesize::ByteSize;
 use ganglion_gateway::ServeSettings;
 use ganglion_transport::{LinkSettings, ServerLimits};

@@ -3,6 +3,7 @@
 //! A key that is not known is refused, so that a misspelt limit is not silently without effect. In the environment the
 //! first underscore behind the prefix is the dot: `GANGLION_LIMITS_CALL_TIME` is `limits.call_time`.
 
+use crate::duration;
 use crate::network::{HttpSettings, LinkOptions, ServerSettings};
 use bytesize::ByteSize;
 use figment::Figment;
@@ -340,27 +341,6 @@ impl Settings {
             table_elements: self.limits.table,
             stack_bytes: self.limits.stack.as_u64(),
         }
-    }
-}
-
-/// Durations as people write them: `30s`, `2m 30s`, `250ms`.
-pub(crate) mod duration {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-    use std::time::Duration;
-
-    pub(crate) fn serialize<S: Serializer>(
-        value: &Duration,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&humantime::format_duration(*value))
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Duration, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text)
-            .map_err(|error| D::Error::custom(format!("`{text}`: {error}")))
     }
 }
 

@@ -24,9 +24,6 @@ impl Object {
     /// Opens `length_max` bytes from `offset` on, or as many as the object has there: none, where `offset` is beyond its
     /// end. `None` as in [`Object::open`], and for a negative number.
     pub fn open_range(key: &str, offset: i64, length_max: i64) -> Option<Self> {
-        // The C library takes all memory above the guest's data for its heap at the first allocation; it has to be made before
-        // there is a view among that memory.
-        std::hint::black_box(Box::new(0_u8));
         let mut length = 0;
         // SAFETY: the key is readable for its length and `length` is writable. What comes back is NULL, or a region of
         // `length` bytes that the host gives to this guest until it is unmapped.
