@@ -38,7 +38,7 @@ fn counted(bytes: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
     for (word, count) in counts {
         let mut behind = String::new();
-        write!(behind, "\t{count}\n").unwrap();
+        writeln!(behind, "\t{count}").unwrap();
         text.extend_from_slice(word);
         text.extend_from_slice(behind.as_bytes());
     }

@@ -25,10 +25,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             "worker",
             vec!["types", "scheduler", "snapshot", "store", "registry"],
         ),
-        (
-            "gateway",
-            vec!["types", "scheduler", "registry", "store"],
-        ),
+        ("gateway", vec!["types", "scheduler", "registry", "store"]),
         (
             "node",
             vec![

@@ -24,12 +24,12 @@ fn program() -> PathBuf {
         .current_dir(root())
         .output();
     let messages = String::from_utf8(build.unwrap().stdout).unwrap();
-    let executable = messages.lines().filter_map(|line| {
+    let mut executables = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         (message["target"]["name"] == "ganglion")
             .then(|| message["executable"].as_str().map(PathBuf::from))?
     });
-    executable.last().expect("cargo names what it built")
+    executables.next_back().expect("cargo names what it built")
 }
 
 /// A running program, ended by its pid when the test is over.

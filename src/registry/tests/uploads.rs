@@ -1,4 +1,5 @@
 //! What may be uploaded, what is refused and why, and what is found again.
+#![allow(clippy::unwrap_used, reason = "a test is allowed to panic")]
 
 use bytes::Bytes;
 use ganglion_registry::{Catalog, Manifest, Modules, ObjectFrom, engine_config};
