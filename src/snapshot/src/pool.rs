@@ -4,10 +4,6 @@ use crate::{Image, MapError, Pagemap, Slot};
 use parking_lot::Mutex;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-/// How many of the free slots are looked at for one that this thread used; a look costs some 20 ns.
-const WARM_SCAN_MAX: usize = 8;
 
 /// The free slots, least recently used first, and how many there are in all.
 #[derive(Debug, Default)]
@@ -60,10 +56,10 @@ impl SlotPool {
         Ok(Some(lease))
     }
 
-    /// The warmest one with this image; else a new one while there may be more; else the least recent one.
+    /// The most recent one with this image; else a new one while there may be more; else the least recent one.
     fn find(&self, image: &Arc<Image>) -> Result<Option<Arc<Slot>>, MapError> {
         let mut slots = self.slots.lock();
-        if let Some(index) = warmest(&slots.free, image) {
+        if let Some(index) = slots.free.iter().rposition(|slot| slot.holds(image)) {
             return Ok(Some(slots.free.remove(index)));
         }
         if slots.made < self.slots_max
@@ -78,30 +74,6 @@ impl SlotPool {
             Some(slots.free.remove(0))
         })
     }
-}
-
-/// Of the free slots with this image the one that this thread used last, else the one used last.
-fn warmest(free: &[Arc<Slot>], image: &Arc<Image>) -> Option<usize> {
-    let me = thread_token();
-    let mut latest = None;
-    for (scanned, (index, slot)) in free.iter().enumerate().rev().enumerate() {
-        if latest.is_some() && scanned >= WARM_SCAN_MAX {
-            break;
-        }
-        if slot.holds(image) {
-            if slot.last_thread.load(Ordering::Relaxed) == me {
-                return Some(index);
-            }
-            latest = latest.or(Some(index));
-        }
-    }
-    latest
-}
-
-/// Tells threads apart, without a system call: each has its own copy of the byte.
-fn thread_token() -> usize {
-    thread_local!(static HERE: u8 = const { 0 });
-    HERE.with(|here| std::ptr::from_ref(here).addr())
 }
 
 /// A slot in use. Dropping it puts the memory back to its image and the slot back into the pool.
@@ -128,9 +100,6 @@ impl Deref for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let reset = self.slot.reset(self.pool.pagemap.as_ref());
-        self.slot
-            .last_thread
-            .store(thread_token(), Ordering::Relaxed);
         let mut slots = self.pool.slots.lock();
         match reset {
             Ok(()) => slots.free.push(self.slot.clone()),

@@ -31,8 +31,6 @@ pub struct Slot {
     /// Readable and writable bytes from `base` on: the guest's memory size.
     size_bytes: AtomicUsize,
     image: Mutex<Option<Arc<Image>>>,
-    /// The thread whose guest used it last: its pages are warm in that thread's core.
-    pub(crate) last_thread: AtomicUsize,
     pub(crate) windows: Mutex<Windows>,
     index: usize,
 }
@@ -76,7 +74,6 @@ impl Slot {
             base,
             size_bytes: AtomicUsize::new(0),
             image: Mutex::new(None),
-            last_thread: AtomicUsize::new(0),
             windows: Mutex::default(),
             index,
         }))
