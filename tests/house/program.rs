@@ -13,10 +13,10 @@ fn root() -> PathBuf {
         .to_owned()
 }
 
-/// The program: named by `GANGLION_BIN`, as `./test` does, or built here.
+/// The program: named by `PROGRAM_UNDER_TEST`, as `./test` does, or built here.
 #[allow(clippy::disallowed_methods, reason = "a test's settings")]
 fn program() -> PathBuf {
-    if let Ok(path) = std::env::var("GANGLION_BIN") {
+    if let Ok(path) = std::env::var("PROGRAM_UNDER_TEST") {
         return path.into();
     }
     let build = Command::new("cargo")

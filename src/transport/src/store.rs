@@ -279,11 +279,8 @@ impl ObjectStore for RemoteStore {
         limit: usize,
     ) -> Result<ListPage> {
         let limit = limit.min(LIST_MAX);
-        let mut all = ListPage {
-            more: true,
-            ..ListPage::default()
-        };
-        while all.more && all.objects.len() < limit {
+        let mut all = ListPage::default();
+        loop {
             let behind = all.objects.last().map(|(key, _)| key).or(after);
             let operation = message::ObjectList {
                 bucket: bucket.as_str().to_owned(),
@@ -297,13 +294,15 @@ impl ObjectStore for RemoteStore {
                 return Err(unexpected(&self.link));
             };
             let page = page_from_wire(page)?;
-            if page.objects.is_empty() && page.more {
+            if page.objects.is_empty() && page.more && limit > 0 {
                 return Err(unexpected(&self.link));
             }
             all.objects.extend(page.objects);
             all.more = page.more;
+            if !all.more || all.objects.len() >= limit {
+                return Ok(all);
+            }
         }
-        Ok(all)
     }
 
     async fn buckets(&self) -> Result<Vec<Bucket>> {
