@@ -155,30 +155,16 @@ fn every_setting_that_is_named_exists() {
     for path in String::from_utf8(listed.unwrap().stdout).unwrap().lines() {
         let text = std::fs::read_to_string(root().join(path)).unwrap_or_default();
         for (at, word) in text.match_indices("etting") {
-            let behind = &text[at + word.len()..];
-            let list = behind.strip_prefix('s').unwrap_or(behind);
-            let list: String = list.chars().take(80).collect();
-            let list = list.split([')', ':', ';', '"']).next().unwrap_or_default();
-            let names = list
-                .split([' ', ',', '`', '\n'])
-                .map(|name| name.trim_end_matches('.'));
-            let is_setting = |name: &&str| {
-                let parts: Vec<_> = name.split('.').collect();
-                let word = |part: &&str| {
-                    !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
-                };
-                parts.len() == 2 && parts.iter().all(word)
+            let behind = text[at + word.len()..].trim_start_matches('s');
+            let Some(behind) = behind.strip_prefix(' ') else {
+                continue;
             };
-            named.extend(
-                names
-                    .filter(is_setting)
-                    .filter(|name| {
-                        !name.ends_with(".rs")
-                            && !name.ends_with(".toml")
-                            && !name.starts_with("setting")
-                    })
-                    .map(str::to_owned),
-            );
+            let is_name = |c: char| c.is_ascii_lowercase() || c == '_' || c == '.';
+            let name = behind.trim_start_matches('`').split(|c| !is_name(c)).next();
+            let name = name.unwrap_or_default().trim_end_matches('.');
+            if name.contains('.') {
+                named.insert(name.to_owned());
+            }
         }
     }
     assert!(
