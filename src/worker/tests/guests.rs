@@ -164,18 +164,17 @@ async fn start_up_code_that_fails_fails_the_call_and_says_which() {
 async fn a_guest_that_loops_for_ever_is_stopped_at_its_deadline() {
     let lab = Lab::new();
     let looping = lab.add(&body("(loop (br 0))")).await;
-    // The best of three: the machine may have been busy with something else.
-    let mut late_ms = u64::MAX;
-    for _ in 0..3 {
-        let mut call = lab.call(looping, "");
-        call.deadline = lab.deadline(Duration::from_millis(200));
-        let began = lab.now_ns();
-        let answer = lab.execute(call).await.unwrap();
-        late_ms = late_ms.min((lab.now_ns() - began) / 1_000_000 - 200);
-        let (kind, message) = failure(&answer);
-        assert_eq!(kind, ErrorKind::Deadline);
-        assert!(message.contains("limits.call_time"), "{message}");
-    }
+    let mut call = lab.call(looping, "");
+    call.deadline = lab.deadline(Duration::from_millis(200));
+    let began = lab.now_ns();
+    let answer = lab.execute(call).await.unwrap();
+    let late_ms = (lab.now_ns() - began) / 1_000_000 - 200;
+    assert_eq!(failure(&answer).0, ErrorKind::Deadline);
+    assert!(
+        failure(&answer).1.contains("limits.call_time"),
+        "{}",
+        failure(&answer).1
+    );
     assert!(late_ms < 50, "{late_ms} ms late");
     assert_eq!(
         lab.run(lab.add(ECHO).await, "next").await.output.unwrap(),
