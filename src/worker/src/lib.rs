@@ -10,8 +10,8 @@
 //! A guest is one native thread, from its first instruction to its last: the kernel is the fair scheduler, and a guest
 //! that computes for a minute costs the others nothing but their share of the cores. It holds a permit of its node while
 //! it computes and gives it up while it waits for an object. Functions that have been short run on the thread that
-//! received the call, which saves two thread switches; no more of them at once than there are cores, so that there is
-//! always a thread left to receive calls, and one that turns out long is not run so again soon.
+//! received the call, which saves two thread switches; all of these threads but one may do that at once, so that there is
+//! always one left to receive calls, and a function that turns out long is not run so again soon.
 //!
 //! Absent on purpose: placement (that was decided before), names (a call brings its module's hash), sockets.
 
