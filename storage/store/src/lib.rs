@@ -27,12 +27,15 @@
 //! whole), directories (`/` is a letter), a cache of object bytes (the page cache is one), copies of an object on several
 //! nodes and moving objects between nodes (Ceph does both).
 
+mod blocking;
 mod catalog;
 mod local;
 mod memory;
 mod object;
 mod placed;
 mod placement;
+#[cfg(feature = "ceph")]
+mod rados;
 mod record;
 pub mod suite;
 
@@ -40,6 +43,8 @@ pub use local::{LocalOptions, LocalStore};
 pub use memory::MemoryStore;
 pub use object::{
     ByteRange, CommitId, Condition, ListPage, ObjectMeta, ObjectRead, ObjectStore, ObjectUpload,
-    ObjectView, PutOptions, Version,
+    ObjectView, PutOptions, Version, Wait,
 };
 pub use placed::PlacedStore;
+#[cfg(feature = "ceph")]
+pub use rados::{Osd, OsdNodes, RadosOptions, RadosStore};

@@ -2,7 +2,7 @@
 
 use crate::catalog::Catalog;
 use crate::record::{
-    Admission, Record, admit_delete, admit_write, check_size, check_version, not_found,
+    Admission, Record, SizeLimit, admit_delete, admit_write, check_version, not_found,
 };
 use crate::{
     ByteRange, Condition, ListPage, ObjectMeta, ObjectRead, ObjectStore, ObjectUpload, ObjectView,
@@ -29,7 +29,7 @@ pub struct MemoryStore {
 struct Shared {
     node: Option<NodeId>,
     clock: Arc<dyn Ambient>,
-    object_bytes_max: u64,
+    limit: SizeLimit,
     contents: RwLock<Contents>,
 }
 
@@ -53,7 +53,7 @@ impl MemoryStore {
             shared: Arc::new(Shared {
                 node,
                 clock,
-                object_bytes_max,
+                limit: SizeLimit::of_objects(object_bytes_max),
                 contents: RwLock::new(Contents {
                     objects: Catalog::new(),
                     last_version: 0,
@@ -65,7 +65,7 @@ impl MemoryStore {
 
 impl Shared {
     fn put(&self, key: &ObjectKey, body: Bytes, options: &PutOptions) -> Result<ObjectMeta> {
-        check_size(key, body.len() as u64, self.object_bytes_max)?;
+        self.limit.check(key, body.len() as u64)?;
         let mut contents = self.contents.write();
         let current = contents.objects.get(key).map(|object| &object.record);
         if let Admission::Done(meta) = admit_write(key, current, options)? {
@@ -193,7 +193,7 @@ struct MemoryUpload {
 impl ObjectUpload for MemoryUpload {
     async fn write(&mut self, piece: Bytes) -> Result<()> {
         let size_bytes = self.body.len() as u64 + piece.len() as u64;
-        check_size(&self.key, size_bytes, self.store.object_bytes_max)?;
+        self.store.limit.check(&self.key, size_bytes)?;
         self.body.extend_from_slice(&piece);
         Ok(())
     }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use ganglion_types::{Bucket, CallId, Key, NodeId, ObjectKey, Result};
 use std::fmt;
 use std::fs::File;
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// Tells two contents of one key apart: every successful write of an object gives it a version never used for that key
@@ -42,7 +43,7 @@ pub enum Condition {
 }
 
 /// Names one effect of one call, kept with the object it wrote: a repeat that finds its own name there is already done
-/// (invariant 4 of the architecture).
+/// (invariant 4 of the architecture). A write without a name leaves none; a write with one may keep those that were there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CommitId {
     /// The call that writes.
@@ -149,6 +150,10 @@ pub trait ObjectUpload: Send {
     async fn commit(self: Box<Self>) -> Result<ObjectMeta>;
 }
 
+/// How a caller of [`ObjectStore::read_into`] waits: drives the future to its end, however it likes; or fails, and so has the
+/// read stopped.
+pub type Wait<'a> = dyn FnMut(Pin<&mut (dyn Future<Output = ()> + Send)>) -> Result<()> + 'a;
+
 /// Objects by key. All of it is safe to call from many tasks at once.
 ///
 /// Durability: when `put`, `commit` or `delete` has returned, the effect survives the death of the process and, for
@@ -217,6 +222,26 @@ pub trait ObjectStore: Send + Sync + 'static {
     /// # Errors
     /// `NotFound`.
     async fn view(&self, key: &ObjectKey) -> Result<ObjectView>;
+
+    /// Reads that version of an object, from `offset` on, straight into memory that the caller lends; returns how many bytes
+    /// the object has there, which is less than asked for only at its end. `None` where the store does not offer it: read it
+    /// with [`ObjectStore::get`].
+    ///
+    /// Blocks, so it is not for a task's thread: `wait` is called once and has to wait for the future it is given. Whatever it
+    /// does, the memory is the caller's again when this returns; after an error its content is unspecified.
+    ///
+    /// # Errors
+    /// As [`ObjectStore::get`]; where `wait` fails, with its error.
+    fn read_into(
+        &self,
+        _key: &ObjectKey,
+        _version: Version,
+        _offset: u64,
+        _into: &mut [u8],
+        _wait: &mut Wait<'_>,
+    ) -> Option<Result<usize>> {
+        None
+    }
 
     /// The node that holds this key, whether or not the object exists; `None` where the store has no places.
     /// Computed, not asked: microseconds.

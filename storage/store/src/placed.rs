@@ -4,7 +4,7 @@ use crate::catalog::PAGE_OBJECTS_MAX;
 use crate::placement::Placement;
 use crate::{
     ByteRange, Condition, ListPage, ObjectMeta, ObjectRead, ObjectStore, ObjectUpload, ObjectView,
-    PutOptions, Version,
+    PutOptions, Version, Wait,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -150,6 +150,17 @@ impl ObjectStore for PlacedStore {
 
     async fn view(&self, key: &ObjectKey) -> Result<ObjectView> {
         self.store(key).view(key).await
+    }
+
+    fn read_into(
+        &self,
+        key: &ObjectKey,
+        version: Version,
+        offset: u64,
+        into: &mut [u8],
+        wait: &mut Wait<'_>,
+    ) -> Option<Result<usize>> {
+        self.store(key).read_into(key, version, offset, into, wait)
     }
 
     fn home(&self, key: &ObjectKey) -> Option<NodeId> {

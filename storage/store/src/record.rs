@@ -89,17 +89,36 @@ pub(crate) fn check_version(
     }
 }
 
-/// Whether an object of `size_bytes` may be kept.
-///
-/// # Errors
-/// `Invalid` with the limit and its setting.
-pub(crate) fn check_size(key: &ObjectKey, size_bytes: u64, object_bytes_max: u64) -> Result<()> {
-    if size_bytes <= object_bytes_max {
-        return Ok(());
+/// The largest object a store keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SizeLimit {
+    pub(crate) bytes: u64,
+    /// The setting that says so.
+    pub(crate) setting: &'static str,
+}
+
+impl SizeLimit {
+    /// What `limits.object` says.
+    pub(crate) fn of_objects(bytes: u64) -> Self {
+        Self {
+            bytes,
+            setting: "limits.object",
+        }
     }
-    Err(Error::invalid(format!(
-        "object {key} has at least {size_bytes} bytes, limit {object_bytes_max} (limits.object)"
-    )))
+
+    /// Whether an object of `size_bytes` may be kept.
+    ///
+    /// # Errors
+    /// `Invalid` with the limit and its setting.
+    pub(crate) fn check(self, key: &ObjectKey, size_bytes: u64) -> Result<()> {
+        if size_bytes <= self.bytes {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "object {key} has at least {size_bytes} bytes, limit {} ({})",
+            self.bytes, self.setting
+        )))
+    }
 }
 
 /// There is no such object.

@@ -19,6 +19,7 @@ mod versions;
 mod write;
 mod writers;
 
+use crate::record::SizeLimit;
 use crate::{
     ByteRange, Condition, ListPage, ObjectMeta, ObjectRead, ObjectStore, ObjectUpload, ObjectView,
     PutOptions, Version,
@@ -26,7 +27,7 @@ use crate::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use folder::Folder;
-use ganglion_types::{Ambient, Bucket, Error, Key, NodeId, ObjectKey, Result};
+use ganglion_types::{Ambient, Bucket, Key, NodeId, ObjectKey, Result};
 use index::Index;
 use parking_lot::RwLock;
 use read::{read_cached_first, read_settled};
@@ -80,7 +81,7 @@ struct Shared {
     writers: Writers,
     clock: Arc<dyn Ambient>,
     node: Option<NodeId>,
-    object_bytes_max: u64,
+    limit: SizeLimit,
 }
 
 impl LocalStore {
@@ -126,7 +127,7 @@ impl LocalStore {
                 writers: Writers::new(),
                 clock,
                 node,
-                object_bytes_max: options.object_bytes_max,
+                limit: SizeLimit::of_objects(options.object_bytes_max),
             }),
         })
     }
@@ -195,20 +196,5 @@ impl ObjectStore for LocalStore {
 
     fn home(&self, _key: &ObjectKey) -> Option<NodeId> {
         self.shared.node.clone()
-    }
-}
-
-/// Runs `work` on a thread that may wait for the disk.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome,
-        Err(stopped) => match stopped.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(Error::unavailable(
-                "the runtime is shutting down, so nothing was read or written",
-            )),
-        },
     }
 }

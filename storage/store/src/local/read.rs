@@ -8,10 +8,11 @@
 //! A short read first tries with what memory holds (`RESOLVE_CACHED`, `RWF_NOWAIT`), which needs no other thread; whatever
 //! the kernel will not do at once goes to a thread that may wait.
 
+use super::Shared;
 use super::error::{corrupt, failed};
 use super::folder::{Access, doing};
 use super::trailer::{self, Trailer};
-use super::{Shared, blocking};
+use crate::blocking::blocking;
 use crate::record::check_version;
 use crate::{ByteRange, ObjectMeta, ObjectRead, Version};
 use bytes::Bytes;

@@ -9,8 +9,9 @@
 //! on, which is before it would survive a power loss; whoever asked for it hears of it only after.
 
 use super::staged::Staged;
-use super::{LocalStore, Shared, blocking};
-use crate::record::{Admission, Record, admit_delete, admit_write, check_size};
+use super::{LocalStore, Shared};
+use crate::blocking::blocking;
+use crate::record::{Admission, Record, admit_delete, admit_write};
 use crate::{Condition, ObjectMeta, ObjectUpload, PutOptions};
 use async_trait::async_trait;
 use bytes::{Buf, Bytes, BytesMut};
@@ -28,7 +29,7 @@ impl LocalStore {
         body: Bytes,
         options: PutOptions,
     ) -> Result<ObjectMeta> {
-        check_size(key, body.len() as u64, self.shared.object_bytes_max)?;
+        self.shared.limit.check(key, body.len() as u64)?;
         let folder = self.shared.folder.clone();
         if body.len() <= PIECE_BYTES {
             let stage = move || Staged::holding(&folder, &body);
@@ -165,7 +166,7 @@ impl LocalUpload {
 impl ObjectUpload for LocalUpload {
     async fn write(&mut self, mut piece: Bytes) -> Result<()> {
         let size_bytes = self.size_bytes + piece.len() as u64;
-        check_size(&self.key, size_bytes, self.store.shared.object_bytes_max)?;
+        self.store.shared.limit.check(&self.key, size_bytes)?;
         self.size_bytes = size_bytes;
         if !self.gathered.is_empty() {
             let wanted = (PIECE_BYTES - self.gathered.len()).min(piece.len());

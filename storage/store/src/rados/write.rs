@@ -1,0 +1,235 @@
+//! Writing and deleting, whatever becomes of the answer.
+//!
+//! A write without condition and name is one blind operation. Every other reads what is there, and writes on the condition
+//! that it still is: whoever loses that race reads again. In each write's stamp is its name, so that a write without an answer
+//! is found again:
+//!
+//! ```text
+//!  no answer --> read --+-- own name is there ----------------------------> done
+//!                       +-- guarded, and the object is as it was before --> send again, same guard, same name
+//!                       +-- guarded, and its names go on from those that
+//!                       |   were there before, without the own ------------> it lost: as if it had been told so
+//!                       +-- otherwise, or no answer again -----------------> Indeterminate
+//! ```
+//!
+//! The third holds since a guarded write that took place would stand among the names of those behind it; a blind write in
+//! between wipes them out, and nobody can tell.
+
+use super::error::Doing;
+use super::ffi::{Change, Guard};
+use super::object::{Object, Seen};
+use super::stamp::{self, Stamp};
+use crate::record::{Admission, Record, admit_delete, admit_write};
+use crate::{CommitId, Condition, ObjectMeta, PutOptions, Version};
+use bytes::Bytes;
+use ganglion_types::{CallId, Error, ErrorKind, Result};
+use rustix::io::Errno;
+
+/// A guarded write whose answer did not come.
+struct Unanswered {
+    /// What the object was before.
+    before: Option<Before>,
+}
+
+struct Before {
+    version: Version,
+    /// The name of the write that made it.
+    name: Option<CommitId>,
+}
+
+impl Unanswered {
+    /// Whether the object, without the write's own name, shows that the write did not take place: `None` when it may yet.
+    fn is_settled(&self, current: Option<&Seen>) -> Option<bool> {
+        match (&self.before, current) {
+            (None, None) => None,
+            (Some(before), Some(now)) if now.meta.version == before.version => None,
+            (Some(before), Some(now)) => {
+                Some(before.name.is_some_and(|name| now.names.contains(&name)))
+            }
+            _ => Some(false),
+        }
+    }
+}
+
+impl Object<'_> {
+    pub(super) async fn put(&self, body: Bytes, options: PutOptions) -> Result<ObjectMeta> {
+        let limit = self.shared.options.size_limit();
+        limit.check(self.key, body.len() as u64)?;
+        if options == PutOptions::default() {
+            self.put_blindly(body).await
+        } else {
+            self.put_guarded(body, options).await
+        }
+    }
+
+    async fn put_blindly(&self, body: Bytes) -> Result<ObjectMeta> {
+        let name = self.random_name();
+        match self.replace(Guard::None, body, name, &[]).await {
+            Ok(meta) => Ok(meta),
+            Err(Errno::TIMEDOUT) => match self.look().await {
+                Ok(Some(seen)) if seen.names.contains(&name) => Ok(seen.meta),
+                _ => Err(self.unanswered()),
+            },
+            Err(errno) => Err(self.failed(Doing::Writing(self.key), errno)),
+        }
+    }
+
+    async fn put_guarded(&self, body: Bytes, options: PutOptions) -> Result<ObjectMeta> {
+        let name = options.commit.unwrap_or_else(|| self.random_name());
+        let deadline = self.deadline();
+        let mut unanswered: Option<Unanswered> = None;
+        loop {
+            let current = match self.look().await {
+                Err(_) if unanswered.is_some() => return Err(self.unanswered()),
+                outcome => outcome?,
+            };
+            if let Some(seen) = current.as_ref().filter(|seen| seen.names.contains(&name)) {
+                return Ok(seen.meta.clone());
+            }
+            match unanswered
+                .as_ref()
+                .and_then(|sent| sent.is_settled(current.as_ref()))
+            {
+                Some(true) => unanswered = None,
+                Some(false) => return Err(self.unanswered()),
+                None => {}
+            }
+            if !self.has_time(deadline) {
+                return Err(self.out_of_time(unanswered.is_some()));
+            }
+            self.admit(current.as_ref(), &options)?;
+            let (guard, names) = guard(current.as_ref());
+            match self.replace(guard, body.clone(), name, names).await {
+                Ok(meta) => return Ok(meta),
+                Err(Errno::RANGE | Errno::OVERFLOW | Errno::EXIST) => {}
+                Err(Errno::TIMEDOUT) => {
+                    let before = current.as_ref().map(|seen| Before {
+                        version: seen.meta.version,
+                        name: seen.names.first().copied(),
+                    });
+                    unanswered = Some(Unanswered { before });
+                }
+                Err(errno) => return Err(self.failed(Doing::Writing(self.key), errno)),
+            }
+        }
+    }
+
+    /// Whether the condition holds of what is there.
+    fn admit(&self, current: Option<&Seen>, options: &PutOptions) -> Result<()> {
+        let record = current.map(record);
+        match admit_write(self.key, record.as_ref(), options)? {
+            Admission::Write => Ok(()),
+            Admission::Done(_) => unreachable!("the record names no effect"),
+        }
+    }
+
+    async fn replace(
+        &self,
+        guard: Guard,
+        body: Bytes,
+        name: CommitId,
+        before: &[CommitId],
+    ) -> Result<ObjectMeta, Errno> {
+        let size_bytes = body.len() as u64;
+        let modified_ms = self.shared.ambient.unix_ns() / 1_000_000;
+        let stamp = Stamp::following(modified_ms, name, before).encode();
+        let change = Change::Replace {
+            body,
+            attribute: (stamp::ATTRIBUTE, stamp),
+        };
+        let version = self.change(guard, change).await?;
+        Ok(ObjectMeta {
+            size_bytes,
+            version: Version(version),
+            modified_ms,
+        })
+    }
+
+    /// Removes the version that is there, on the condition.
+    pub(super) async fn delete(&self, condition: Condition) -> Result<()> {
+        let deadline = self.deadline();
+        let mut unanswered: Option<u64> = None;
+        loop {
+            let found = match self.look_past_stamp().await {
+                Err(_) if unanswered.is_some() => return Err(self.unanswered()),
+                outcome => outcome?,
+            };
+            let version = match (&found, unanswered) {
+                // By this delete or by another: it is gone.
+                (None, Some(_)) => return Ok(()),
+                (Some(found), Some(sent)) if found.version != sent => {
+                    return Err(self.unanswered());
+                }
+                (found, _) => found.as_ref().map(|found| found.version),
+            };
+            if !self.has_time(deadline) {
+                return Err(self.out_of_time(unanswered.is_some()));
+            }
+            let record = version.map(|version| Record {
+                meta: ObjectMeta {
+                    version: Version(version),
+                    size_bytes: 0,
+                    modified_ms: 0,
+                },
+                commit: None,
+            });
+            admit_delete(self.key, record.as_ref(), condition)?;
+            let Some(version) = version else {
+                return Err(self.missing());
+            };
+            match self.change(Guard::Version(version), Change::Remove).await {
+                Ok(_) => return Ok(()),
+                Err(Errno::RANGE | Errno::OVERFLOW | Errno::NOENT) => {}
+                Err(Errno::TIMEDOUT) => unanswered = Some(version),
+                Err(errno) => return Err(self.failed(Doing::Deleting(self.key), errno)),
+            }
+        }
+    }
+
+    /// A name that no other write has.
+    fn random_name(&self) -> CommitId {
+        let (mut call, mut sequence) = ([0; 16], [0; 4]);
+        self.shared.ambient.fill_random(&mut call);
+        self.shared.ambient.fill_random(&mut sequence);
+        CommitId {
+            call: CallId(u128::from_le_bytes(call)),
+            sequence: u32::from_le_bytes(sequence),
+        }
+    }
+
+    fn unanswered(&self) -> Error {
+        self.failed(Doing::Writing(self.key), Errno::TIMEDOUT)
+    }
+
+    /// Others were quicker every time, or answers did not come.
+    fn out_of_time(&self, unanswered: bool) -> Error {
+        if unanswered {
+            return self.unanswered();
+        }
+        Error::new(
+            ErrorKind::Unavailable,
+            format!(
+                "object {} in pool {} was changed by others at every try for {:?} (twice ceph.op_time)",
+                self.key,
+                self.pool(),
+                self.shared.options.op_time * 2
+            ),
+        )
+    }
+}
+
+/// What has to be there still, and the names to carry on.
+fn guard(current: Option<&Seen>) -> (Guard, &[CommitId]) {
+    match current {
+        Some(seen) => (Guard::Version(seen.meta.version.0), &seen.names),
+        None => (Guard::Absent, &[]),
+    }
+}
+
+/// The object without the names of its effects, which were compared already.
+fn record(seen: &Seen) -> Record {
+    Record {
+        meta: seen.meta.clone(),
+        commit: None,
+    }
+}
