@@ -19,6 +19,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("scheduler", vec!["types"]),
         ("snapshot", vec![]),
         ("store", vec!["types"]),
+        ("dev-ceph", vec!["types"]),
         ("transport", vec!["types", "wire", "store"]),
         ("registry", vec!["types", "store"]),
         (

@@ -30,23 +30,29 @@ impl App {
     /// # Errors
     /// `NotFound` for the function, `Unavailable` while draining, `Denied` for an internal object, `Invalid` for a
     /// deadline beyond the limit.
-    pub(crate) fn call(
+    pub(crate) async fn call(
         &self,
         id: CallId,
         function: FunctionRef,
         asked: Asked,
     ) -> Result<(Call, Wishes)> {
         self.prepare(id, function, asked)
+            .await
             .inspect_err(|error| self.metrics.failed(error.kind()))
     }
 
-    fn prepare(&self, id: CallId, function: FunctionRef, asked: Asked) -> Result<(Call, Wishes)> {
+    async fn prepare(
+        &self,
+        id: CallId,
+        function: FunctionRef,
+        asked: Asked,
+    ) -> Result<(Call, Wishes)> {
         if self.drain.is_draining() {
             return Err(Error::unavailable(
                 "this node is draining and takes no new calls",
             ));
         }
-        let record = self.catalog.resolve(&function)?;
+        let record = self.catalog.resolve(&function).await?;
         let object = object_of(&record, &asked)?;
         let limits = self.settings.call_limits;
         let budget = asked.budget.unwrap_or(limits.wall);

@@ -21,6 +21,8 @@ pub struct GatewaySettings {
     pub answer_grace: Duration,
     /// How long an object's size is taken as known for placement. Setting `gateway.object_size_age`.
     pub object_size_age: Duration,
+    /// How long a function's name is taken as known before it is looked at again. Setting `gateway.function_age`.
+    pub function_age: Duration,
     /// Asynchronous calls that run or wait at once. Setting `limits.async_running`.
     pub async_running_max: usize,
     /// Results of asynchronous calls kept to be asked for. Setting `limits.async_results`.
@@ -41,6 +43,7 @@ impl Default for GatewaySettings {
             attempts_max: 4,
             answer_grace: Duration::from_secs(5),
             object_size_age: Duration::from_secs(30),
+            function_age: Duration::from_secs(1),
             async_running_max: 256,
             async_results_max: 4_096,
             async_bytes_max: 256 << 20,

@@ -146,7 +146,12 @@ impl Cluster {
             nodes,
         } = assembly;
         let modules = modules(&process, objects.clone())?;
-        let catalog = Catalog::open(objects.clone(), modules, process.ambient()).await?;
+        let catalog = Catalog::new(
+            objects.clone(),
+            modules,
+            process.ambient(),
+            process.settings.gateway.function_age,
+        );
         let (catalog, drain) = (Arc::new(catalog), Arc::new(Drain::default()));
         let mut prefix = [0; 8];
         process.ambient.fill_random(&mut prefix);
@@ -196,6 +201,7 @@ impl Cluster {
             if self
                 .catalog
                 .resolve(&function)
+                .await
                 .is_ok_and(|record| record.module == hash)
             {
                 continue;

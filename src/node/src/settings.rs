@@ -102,6 +102,9 @@ pub struct GatewayOptions {
     /// How long an object's size is taken as known for placement.
     #[serde(with = "duration")]
     pub object_size_age: Duration,
+    /// How long a function's name is taken as known before it is looked at again, behind the call.
+    #[serde(with = "duration")]
+    pub function_age: Duration,
 }
 
 /// A kind of node.
@@ -232,11 +235,13 @@ impl Default for GatewayOptions {
         let GatewaySettings {
             answer_grace,
             object_size_age,
+            function_age,
             ..
         } = GatewaySettings::default();
         Self {
             answer_grace,
             object_size_age,
+            function_age,
         }
     }
 }
@@ -326,6 +331,7 @@ impl Settings {
             attempts_max: limits.attempts,
             answer_grace: self.gateway.answer_grace,
             object_size_age: self.gateway.object_size_age,
+            function_age: self.gateway.function_age,
             async_running_max: limits.async_running,
             async_results_max: limits.async_results,
             async_bytes_max: limits.async_bytes.as_u64(),

@@ -3,7 +3,7 @@
 use crate::manifest::Manifest;
 use crate::modules::{BUCKET, Modules};
 use bytes::Bytes;
-use ganglion_store::{ByteRange, Condition, ObjectStore, PutOptions};
+use ganglion_store::{ByteRange, Condition, ObjectStore, PutOptions, Version};
 use ganglion_types::{
     Ambient, Bucket, ContentHash, Error, ErrorKind, FunctionRef, Key, ObjectKey, Result, Tenant,
 };
@@ -11,6 +11,8 @@ use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// A function as it is known under its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,34 +44,49 @@ struct Stored {
 const LIST_PAGE: usize = 1_000;
 const NAME_PREFIX: &str = "name/";
 
+/// A name as it was last seen in the store.
+struct Known {
+    record: Arc<FunctionRecord>,
+    /// Of the object that keeps it: a name that changed has a later one.
+    version: Version,
+    /// When it was last seen to be so, or began to be looked at again.
+    seen_ns: AtomicU64,
+}
+
 /// The names of a cluster's functions: durable in the object store, answered from memory.
-pub struct Catalog {
+///
+/// Several gateways may share one store. A name that is in use is looked at again once in `name_age`, behind the call that
+/// finds it old: what another gateway uploaded or deleted takes effect here at most one call later than that, and a store
+/// that does not answer keeps no call waiting.
+pub struct Catalog(Arc<Shared>);
+
+struct Shared {
     store: Arc<dyn ObjectStore>,
     modules: Arc<Modules>,
     ambient: Arc<dyn Ambient>,
-    records: RwLock<HashMap<FunctionRef, Arc<FunctionRecord>>>,
+    name_age_ns: u64,
+    names: RwLock<HashMap<FunctionRef, Known>>,
     /// Held across the store's write and the change in memory, so that both have the same last upload.
     writer: tokio::sync::Mutex<()>,
 }
 
 impl Catalog {
-    /// Reads every name from the store.
-    ///
-    /// # Errors
-    /// The store's errors, and `Corrupt` for a record that cannot be read.
-    pub async fn open(
+    /// The names that `store` keeps; each is read when it is first asked for. `name_age` is the setting
+    /// `gateway.function_age`.
+    pub fn new(
         store: Arc<dyn ObjectStore>,
         modules: Arc<Modules>,
         ambient: Arc<dyn Ambient>,
-    ) -> Result<Self> {
-        let records = RwLock::new(read_all(&*store).await?);
-        Ok(Self {
+        name_age: Duration,
+    ) -> Self {
+        Self(Arc::new(Shared {
             store,
             modules,
             ambient,
-            records,
+            name_age_ns: u64::try_from(name_age.as_nanos()).unwrap_or(u64::MAX),
+            names: RwLock::default(),
             writer: tokio::sync::Mutex::new(()),
-        })
+        }))
     }
 
     /// Uploads a module under a name. It takes effect for the next call; running ones go on with what they have.
@@ -85,6 +102,7 @@ impl Catalog {
     ) -> Result<Arc<FunctionRecord>> {
         let size_bytes = wasm.len() as u64;
         let compiled = self
+            .0
             .modules
             .add(wasm)
             .await
@@ -92,41 +110,72 @@ impl Catalog {
         let record = Arc::new(FunctionRecord {
             module: compiled.hash,
             size_bytes,
-            uploaded_ms: self.ambient.unix_ns() / 1_000_000,
+            uploaded_ms: self.0.ambient.unix_ns() / 1_000_000,
             manifest: manifest.unwrap_or_else(|| compiled.manifest.clone()),
             writes_objects: compiled.shape.writes_objects,
             function,
         });
-        let _writer = self.writer.lock().await;
+        let _writer = self.0.writer.lock().await;
         let key = name_key(&record.function)?;
-        self.store
+        let written = self
+            .0
+            .store
             .put(&key, encode(&record)?, PutOptions::default())
             .await?;
-        self.records
-            .write()
-            .insert(record.function.clone(), record.clone());
+        self.0.enter(record.clone(), written.version);
         Ok(record)
     }
 
     /// What a name stands for now.
     ///
     /// # Errors
-    /// `NotFound`.
-    pub fn resolve(&self, function: &FunctionRef) -> Result<Arc<FunctionRecord>> {
-        self.records
-            .read()
-            .get(function)
-            .cloned()
-            .ok_or_else(|| missing(function))
+    /// `NotFound`; for a name that was not asked for before also the store's errors, and `Corrupt` for a record that cannot be
+    /// read.
+    pub async fn resolve(&self, function: &FunctionRef) -> Result<Arc<FunctionRecord>> {
+        match self.0.known(function) {
+            Some((record, true)) => Ok(record),
+            Some((record, false)) => {
+                let (shared, function) = (self.0.clone(), function.clone());
+                tokio::spawn(async move {
+                    if let Err(error) = shared.look(&function).await {
+                        tracing::warn!(%function, %error, "going on with the function as it was last seen");
+                    }
+                });
+                Ok(record)
+            }
+            None => self
+                .0
+                .look(function)
+                .await?
+                .ok_or_else(|| missing(function)),
+        }
     }
 
-    /// All functions, or one tenant's, by name.
-    pub fn list(&self, tenant: Option<&Tenant>) -> Vec<Arc<FunctionRecord>> {
-        let records = self.records.read();
-        let wanted = |r: &&Arc<FunctionRecord>| tenant.is_none_or(|t| *t == r.function.tenant);
-        let mut list: Vec<_> = records.values().filter(wanted).cloned().collect();
-        list.sort_by(|a, b| a.function.cmp(&b.function));
-        list
+    /// All functions, or one tenant's, by name, as the store has them now.
+    ///
+    /// # Errors
+    /// The store's errors, and `Corrupt` for a record that cannot be read.
+    pub async fn list(&self, tenant: Option<&Tenant>) -> Result<Vec<Arc<FunctionRecord>>> {
+        let prefix = match tenant {
+            Some(tenant) => format!("{NAME_PREFIX}{tenant}/"),
+            None => NAME_PREFIX.to_owned(),
+        };
+        let bucket = Bucket::new(BUCKET)?;
+        let (mut records, mut after) = (Vec::new(), None);
+        loop {
+            let store = &self.0.store;
+            let page = store
+                .list(&bucket, &prefix, after.as_ref(), LIST_PAGE)
+                .await?;
+            for (key, _) in &page.objects {
+                // One that was deleted meanwhile is no longer there.
+                records.extend(self.0.look(&name_of(key)?).await?);
+            }
+            after = page.objects.last().map(|(key, _)| key.clone());
+            if !page.more {
+                return Ok(records);
+            }
+        }
     }
 
     /// The module as it was uploaded.
@@ -134,7 +183,8 @@ impl Catalog {
     /// # Errors
     /// `NotFound`; the store's errors.
     pub async fn original(&self, function: &FunctionRef) -> Result<Bytes> {
-        self.modules.original(self.resolve(function)?.module).await
+        let module = self.resolve(function).await?.module;
+        self.0.modules.original(module).await
     }
 
     /// Forgets a name. Running calls go on; the module's bytes stay in the store, by content.
@@ -142,21 +192,74 @@ impl Catalog {
     /// # Errors
     /// `NotFound`; the store's errors.
     pub async fn delete(&self, function: &FunctionRef) -> Result<()> {
-        let _writer = self.writer.lock().await;
-        if !self.records.read().contains_key(function) {
-            return Err(missing(function));
-        }
-        match self
+        let _writer = self.0.writer.lock().await;
+        let deleted = self
+            .0
             .store
             .delete(&name_key(function)?, Condition::None)
-            .await
-        {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+            .await;
+        self.0.names.write().remove(function);
+        match deleted {
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(missing(function)),
+            deleted => deleted,
         }
-        self.records.write().remove(function);
-        Ok(())
+    }
+}
+
+impl Shared {
+    /// What memory says, and whether that may be gone by. Of several that find it old one is told so.
+    fn known(&self, function: &FunctionRef) -> Option<(Arc<FunctionRecord>, bool)> {
+        let names = self.names.read();
+        let known = names.get(function)?;
+        let (now, seen) = (
+            self.ambient.monotonic_ns(),
+            known.seen_ns.load(Ordering::Relaxed),
+        );
+        let old = now.saturating_sub(seen) > self.name_age_ns;
+        let look = old
+            && known
+                .seen_ns
+                .compare_exchange(seen, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        Some((known.record.clone(), !look))
+    }
+
+    /// What the store says, which memory then says as well.
+    async fn look(&self, function: &FunctionRef) -> Result<Option<Arc<FunctionRecord>>> {
+        let before = self.names.read().get(function).map(|known| known.version);
+        let key = name_key(function)?;
+        match self.store.get(&key, ByteRange::ALL, None).await {
+            Ok(read) => {
+                let record = Arc::new(decode(&key.key, &read.bytes)?);
+                Ok(Some(self.enter(record, read.meta.version)))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let mut names = self.names.write();
+                // Unless it was uploaded here while the store was asked.
+                if names.get(function).map(|known| known.version) == before {
+                    names.remove(function);
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Remembers a record unless a later one is remembered already; returns the one that now is.
+    fn enter(&self, record: Arc<FunctionRecord>, version: Version) -> Arc<FunctionRecord> {
+        let mut names = self.names.write();
+        if let Some(known) = names.get(&record.function)
+            && known.version > version
+        {
+            return known.record.clone();
+        }
+        let known = Known {
+            record: record.clone(),
+            version,
+            seen_ns: AtomicU64::new(self.ambient.monotonic_ns()),
+        };
+        names.insert(record.function.clone(), known);
+        record
     }
 }
 
@@ -166,6 +269,12 @@ fn missing(function: &FunctionRef) -> Error {
 
 fn name_key(function: &FunctionRef) -> Result<ObjectKey> {
     ObjectKey::new(BUCKET, format!("{NAME_PREFIX}{function}"))
+}
+
+fn name_of(key: &Key) -> Result<FunctionRef> {
+    let name = key.as_str().strip_prefix(NAME_PREFIX);
+    let function = name.and_then(|name| name.parse().ok());
+    function.ok_or_else(|| Error::corrupt(format!("{BUCKET}/{key} is no function's record")))
 }
 
 fn encode(record: &FunctionRecord) -> Result<Bytes> {
@@ -184,12 +293,8 @@ fn encode(record: &FunctionRecord) -> Result<Bytes> {
 fn decode(key: &Key, json: &[u8]) -> Result<FunctionRecord> {
     let damaged = |why: &str| Error::corrupt(format!("function record {BUCKET}/{key}: {why}"));
     let stored: Stored = serde_json::from_slice(json).map_err(|e| damaged(&e.to_string()))?;
-    let name = key
-        .as_str()
-        .strip_prefix(NAME_PREFIX)
-        .ok_or_else(|| damaged("no name"))?;
     Ok(FunctionRecord {
-        function: name.parse().map_err(|e: Error| damaged(e.message()))?,
+        function: name_of(key)?,
         module: stored
             .module
             .parse()
@@ -199,27 +304,4 @@ fn decode(key: &Key, json: &[u8]) -> Result<FunctionRecord> {
         manifest: stored.manifest,
         writes_objects: stored.writes_objects,
     })
-}
-
-async fn read_all(store: &dyn ObjectStore) -> Result<HashMap<FunctionRef, Arc<FunctionRecord>>> {
-    let bucket = Bucket::new(BUCKET)?;
-    let (mut records, mut after) = (HashMap::new(), None);
-    loop {
-        let page = store
-            .list(&bucket, NAME_PREFIX, after.as_ref(), LIST_PAGE)
-            .await?;
-        for (key, _) in &page.objects {
-            let object = ObjectKey {
-                bucket: bucket.clone(),
-                key: key.clone(),
-            };
-            let read = store.get(&object, ByteRange::ALL, None).await?;
-            let record = Arc::new(decode(key, &read.bytes)?);
-            records.insert(record.function.clone(), record);
-        }
-        after = page.objects.last().map(|(key, _)| key.clone());
-        if !page.more {
-            return Ok(records);
-        }
-    }
 }

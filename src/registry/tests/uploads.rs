@@ -4,15 +4,22 @@
 use bytes::Bytes;
 use ganglion_registry::{Catalog, Manifest, Modules, ObjectFrom, engine_config};
 use ganglion_store::{Condition, MemoryStore, ObjectStore};
-use ganglion_types::{Ambient, ErrorKind, FunctionRef, ModuleLimits, ObjectKey};
+use ganglion_types::{Ambient, ContentHash, ErrorKind, FunctionRef, ModuleLimits, ObjectKey};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use wasmtime::Engine;
 
-struct Epoch;
+/// A clock that stands until it is moved.
+#[derive(Default)]
+struct Clock(AtomicU64);
 
-impl Ambient for Epoch {
+/// After how long a name is looked at again.
+const NAME_AGE: Duration = Duration::from_secs(1);
+
+impl Ambient for Clock {
     fn monotonic_ns(&self) -> u64 {
-        1
+        self.0.load(Ordering::Relaxed)
     }
     fn unix_ns(&self) -> u64 {
         5_000_000
@@ -24,20 +31,23 @@ impl Ambient for Epoch {
 
 struct Lab {
     store: Arc<dyn ObjectStore>,
+    clock: Arc<Clock>,
     dir: tempfile::TempDir,
 }
 
 impl Lab {
     fn new() -> Self {
-        let store = Arc::new(MemoryStore::new(None, Arc::new(Epoch), 1 << 30));
+        let clock = Arc::new(Clock::default());
+        let store = Arc::new(MemoryStore::new(None, clock.clone(), 1 << 30));
         Self {
             store,
+            clock,
             dir: tempfile::tempdir().unwrap(),
         }
     }
 
     /// The registry as a process that starts now sees it.
-    async fn open(&self) -> Catalog {
+    fn open(&self) -> Catalog {
         let engine = Engine::new(&engine_config(1 << 20)).unwrap();
         let limits = ModuleLimits {
             module_bytes: 100_000,
@@ -46,9 +56,12 @@ impl Lab {
             ..ModuleLimits::default()
         };
         let modules = Modules::open(engine, self.dir.path(), self.store.clone(), limits).unwrap();
-        Catalog::open(self.store.clone(), Arc::new(modules), Arc::new(Epoch))
-            .await
-            .unwrap()
+        Catalog::new(
+            self.store.clone(),
+            Arc::new(modules),
+            self.clock.clone(),
+            NAME_AGE,
+        )
     }
 }
 
@@ -65,7 +78,6 @@ fn module(inner: &str) -> Bytes {
 async fn refusal(wasm: Bytes) -> String {
     let error = Lab::new()
         .open()
-        .await
         .upload(name("f"), wasm, None)
         .await
         .unwrap_err();
@@ -142,7 +154,6 @@ async fn what_was_uploaded_is_found_again_after_a_restart() {
     let wasm = module("(memory 1) (@custom \"ganglion\" \"{\\\"object\\\":\\\"input\\\"}\")");
     let first = lab
         .open()
-        .await
         .upload(name("f"), wasm.clone(), None)
         .await
         .unwrap();
@@ -152,16 +163,16 @@ async fn what_was_uploaded_is_found_again_after_a_restart() {
     );
     assert_eq!(first.manifest.object, ObjectFrom::Input);
     assert!(!first.writes_objects);
-    let again = lab.open().await;
-    assert_eq!(*again.resolve(&name("f")).unwrap(), *first);
+    let again = lab.open();
+    assert_eq!(*again.resolve(&name("f")).await.unwrap(), *first);
     assert_eq!(again.original(&name("f")).await.unwrap(), wasm);
-    assert_eq!(again.list(None).len(), 1);
+    assert_eq!(again.list(None).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn a_second_upload_replaces_the_name_and_keeps_the_first_content() {
     let lab = Lab::new();
-    let catalog = lab.open().await;
+    let catalog = lab.open();
     let first = catalog
         .upload(name("f"), module("(memory 1)"), None)
         .await
@@ -174,7 +185,10 @@ async fn a_second_upload_replaces_the_name_and_keeps_the_first_content() {
         .await
         .unwrap();
     assert_ne!(first.module, second.module);
-    assert_eq!(catalog.resolve(&name("f")).unwrap().module, second.module);
+    assert_eq!(
+        catalog.resolve(&name("f")).await.unwrap().module,
+        second.module
+    );
     assert_eq!(second.manifest.object, ObjectFrom::FirstWord);
     let key = ObjectKey::new(".functions", format!("module/{}", first.module)).unwrap();
     lab.store
@@ -186,12 +200,12 @@ async fn a_second_upload_replaces_the_name_and_keeps_the_first_content() {
 #[tokio::test]
 async fn a_deleted_name_is_gone_now_and_after_a_restart() {
     let lab = Lab::new();
-    let catalog = lab.open().await;
+    let catalog = lab.open();
     catalog.upload(name("f"), module(""), None).await.unwrap();
     catalog.delete(&name("f")).await.unwrap();
-    for catalog in [catalog, lab.open().await] {
+    for catalog in [catalog, lab.open()] {
         assert_eq!(
-            catalog.resolve(&name("f")).unwrap_err().kind(),
+            catalog.resolve(&name("f")).await.unwrap_err().kind(),
             ErrorKind::NotFound
         );
         assert_eq!(
@@ -202,11 +216,57 @@ async fn a_deleted_name_is_gone_now_and_after_a_restart() {
 }
 
 #[tokio::test]
+async fn what_one_gateway_uploads_and_deletes_another_learns_without_making_a_call_wait() {
+    let lab = Lab::new();
+    let (ours, theirs) = (lab.open(), lab.open());
+    let first = ours
+        .upload(name("f"), module("(memory 1)"), None)
+        .await
+        .unwrap();
+    assert_eq!(
+        theirs.resolve(&name("f")).await.unwrap().module,
+        first.module
+    );
+    let second = ours
+        .upload(name("f"), module("(memory 2)"), None)
+        .await
+        .unwrap();
+    let module_there = async || theirs.resolve(&name("f")).await.map(|record| record.module);
+    assert_eq!(
+        module_there().await.unwrap(),
+        first.module,
+        "as it was just seen"
+    );
+    lab.clock
+        .0
+        .fetch_add(2 * NAME_AGE.as_nanos() as u64, Ordering::Relaxed);
+    assert_eq!(
+        module_there().await.unwrap(),
+        first.module,
+        "nobody waits for the look"
+    );
+    let until = async |done: &dyn Fn(Result<ContentHash, ErrorKind>) -> bool| {
+        for _ in 0..10_000 {
+            if done(module_there().await.map_err(|error| error.kind())) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("the other gateway's change was never seen");
+    };
+    until(&|seen| seen == Ok(second.module)).await;
+    ours.delete(&name("f")).await.unwrap();
+    lab.clock
+        .0
+        .fetch_add(2 * NAME_AGE.as_nanos() as u64, Ordering::Relaxed);
+    until(&|seen| seen == Err(ErrorKind::NotFound)).await;
+}
+
+#[tokio::test]
 async fn damaged_artefacts_are_compiled_again_and_a_damaged_module_is_corrupt() {
     let lab = Lab::new();
     let record = lab
         .open()
-        .await
         .upload(name("f"), module("(memory 1)"), None)
         .await
         .unwrap();
@@ -256,7 +316,7 @@ async fn damaged_artefacts_are_compiled_again_and_a_damaged_module_is_corrupt() 
 #[tokio::test]
 async fn a_module_that_says_nothing_names_its_object_first_when_it_reads_objects() {
     let lab = Lab::new();
-    let catalog = lab.open().await;
+    let catalog = lab.open();
     let reads = "(import \"env\" \"__faasmndp_unmap\" (func (param i32 i32) (result i32)))";
     let writes = "(import \"env\" \"__faasmndp_put\" (func (param i32 i32 i32 i32) (result i32)))";
     for (inner, object, writes) in [

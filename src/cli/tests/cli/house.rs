@@ -12,6 +12,7 @@ use ganglion_types::{
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -121,9 +122,14 @@ async fn gateway(modules: &std::path::Path) -> Gateway {
     ));
     let engine = wasmtime::Engine::new(&engine_config(1 << 20)).unwrap();
     let modules = Modules::open(engine, modules, store.clone(), ModuleLimits::default()).unwrap();
-    let catalog = Catalog::open(store.clone(), Arc::new(modules), ambient.clone());
+    let catalog = Catalog::new(
+        store.clone(),
+        Arc::new(modules),
+        ambient.clone(),
+        Duration::from_secs(1),
+    );
     Gateway::new(GatewayParts {
-        catalog: Arc::new(catalog.await.unwrap()),
+        catalog: Arc::new(catalog),
         store,
         peers: Arc::new(Peers::new(vec![Arc::new(Echo(node))])),
         ambient,

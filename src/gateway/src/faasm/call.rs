@@ -80,7 +80,7 @@ async fn run(
             let in_background = message.r#async;
             let asked = asked(body, message, trace);
             if in_background {
-                begin(app, id, function, asked)
+                begin(app, id, function, asked).await
             } else {
                 match now(&app, id, function, asked).await {
                     Ok(placed) => answered(id, &placed),
@@ -94,14 +94,14 @@ async fn run(
 }
 
 async fn now(app: &Shared, id: CallId, function: FunctionRef, asked: Asked) -> Result<Placed> {
-    let (call, wishes) = app.call(id, function, asked)?;
+    let (call, wishes) = app.call(id, function, asked).await?;
     app.dispatcher.run(&call, wishes).await
 }
 
 /// Starts an asynchronous call and answers with its id.
-fn begin(app: Shared, id: CallId, function: FunctionRef, asked: Asked) -> Response {
+async fn begin(app: Shared, id: CallId, function: FunctionRef, asked: Asked) -> Response {
     let input = asked.input.clone();
-    let (call, wishes) = match app.call(id, function, asked) {
+    let (call, wishes) = match app.call(id, function, asked).await {
         Ok(prepared) => prepared,
         Err(error) => return reply::failure(&error),
     };

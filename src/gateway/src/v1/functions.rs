@@ -88,7 +88,7 @@ pub(crate) async fn list_functions(
     QueryOf(query): QueryOf<ListQuery>,
 ) -> Result<Json<FunctionList>, Problem> {
     let tenant = query.tenant.map(Tenant::new).transpose()?;
-    let records = app.catalog.list(tenant.as_ref());
+    let records = app.catalog.list(tenant.as_ref()).await?;
     let functions = records.iter().map(|record| (&**record).into()).collect();
     Ok(Json(FunctionList { functions }))
 }
@@ -124,7 +124,7 @@ pub(crate) async fn get_function(
     State(app): State<Shared>,
     path: FunctionPath,
 ) -> Result<Json<FunctionJson>, Problem> {
-    let record = app.catalog.resolve(&named(path)?)?;
+    let record = app.catalog.resolve(&named(path)?).await?;
     Ok(Json((&*record).into()))
 }
 
@@ -149,7 +149,7 @@ pub(crate) async fn get_module(
     path: FunctionPath,
 ) -> Result<Response, Problem> {
     let function = named(path)?;
-    let module = app.catalog.resolve(&function)?.module;
+    let module = app.catalog.resolve(&function).await?.module;
     let wasm = app.catalog.original(&function).await?;
     let headers = [
         (CONTENT_TYPE, "application/wasm".to_owned()),

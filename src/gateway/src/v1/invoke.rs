@@ -60,7 +60,7 @@ pub(crate) async fn invoke(
 }
 
 async fn run(app: &App, id: CallId, function: FunctionRef, asked: Asked) -> Result<Placed> {
-    let (call, wishes) = app.call(id, function, asked)?;
+    let (call, wishes) = app.call(id, function, asked).await?;
     app.dispatcher.run(&call, wishes).await
 }
 

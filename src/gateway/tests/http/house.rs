@@ -94,9 +94,12 @@ pub(crate) async fn house_with(
     let modules =
         Modules::open(engine, dir.path(), store.clone(), ModuleLimits::default()).unwrap();
     let modules = Arc::new(modules);
-    let catalog = Catalog::open(store.clone(), modules, ambient.clone())
-        .await
-        .unwrap();
+    let catalog = Catalog::new(
+        store.clone(),
+        modules,
+        ambient.clone(),
+        settings.function_age,
+    );
     let compute: Vec<_> = ["compute-1", "compute-2"]
         .map(|id| StandIn::new(id, Site::Compute))
         .into();
