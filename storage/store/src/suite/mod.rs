@@ -9,6 +9,7 @@
 //! ([`an_object_beyond_the_limit_is_refused`] is to be called with it).
 
 mod conditions;
+mod lent;
 mod listing;
 mod objects;
 mod races;
@@ -87,6 +88,9 @@ promises! { $
         one_effect_happens_once_however_often_it_is_tried
         readers_see_the_whole_old_or_the_whole_new
         a_read_after_a_write_sees_it;
+    lent:
+        lent_memory_gets_that_versions_bytes
+        a_read_into_lent_memory_stops_when_its_caller_does;
     views:
         a_view_holds_the_objects_bytes
         a_view_stays_what_it_was;
