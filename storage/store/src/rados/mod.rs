@@ -7,6 +7,7 @@
 //! ```
 
 mod connect;
+mod delete;
 mod error;
 mod ffi;
 mod hash;

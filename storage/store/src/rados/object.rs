@@ -59,9 +59,10 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// As [`Object::look`], for what does not need the stamp: `(version, size)`.
-    pub(super) async fn look_past_stamp(&self) -> Result<Option<ReadOutcome>> {
-        self.ask(None, None).await
+    /// Its version, whether or not its stamp can be read; `None` when there is no such object.
+    pub(super) async fn version(&self) -> Result<Option<Version>> {
+        let found = self.ask(None, None).await?;
+        Ok(found.map(|found| Version(found.version)))
     }
 
     pub(super) async fn stat(&self) -> Result<ObjectMeta> {
@@ -265,6 +266,16 @@ impl<'a> Object<'a> {
     pub(super) fn deadline(&self) -> Deadline {
         let now_ns = self.shared.ambient.monotonic_ns();
         Deadline::after(now_ns, self.shared.options.op_time * 2)
+    }
+
+    /// Others changed it at every try.
+    pub(super) fn outrun(&self) -> Error {
+        Error::unavailable(format!(
+            "object {} in pool {} was changed by others at every try for {:?} (twice ceph.op_time)",
+            self.key,
+            self.pool(),
+            self.shared.options.op_time * 2
+        ))
     }
 
     pub(super) fn has_time(&self, deadline: Deadline) -> bool {

@@ -22,8 +22,8 @@ pub struct RadosOptions {
     pub connect_time: Duration,
     /// Longest time that the monitors may take for an answer (`ceph.mon_time`).
     pub mon_time: Duration,
-    /// Longest time that an OSD may take for an answer (`ceph.op_time`). A write that has to be resolved or repeated may take
-    /// twice as long.
+    /// Longest time that an OSD may take for an answer (`ceph.op_time`). A write without an answer is looked for and perhaps
+    /// sent again, and so may take up to four times as long.
     pub op_time: Duration,
     /// How often to look whether placement groups have moved (`ceph.map_age`).
     pub map_age: Duration,

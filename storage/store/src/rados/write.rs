@@ -1,4 +1,4 @@
-//! Writing and deleting, whatever becomes of the answer.
+//! Writing, whatever becomes of the answer.
 //!
 //! A write without condition and name is one blind operation. Every other reads what is there, and writes on the condition
 //! that it still is: whoever loses that race reads again. In each write's stamp is its name, so that a write without an answer
@@ -13,16 +13,16 @@
 //! ```
 //!
 //! The third holds since a guarded write that took place would stand among the names of those behind it; a blind write in
-//! between wipes them out, and nobody can tell.
+//! between, or sixteen others, wipe them out, and nobody can tell.
 
 use super::error::Doing;
 use super::ffi::{Change, Guard};
 use super::object::{Object, Seen};
 use super::stamp::{self, Stamp};
-use crate::record::{Admission, Record, admit_delete, admit_write};
-use crate::{CommitId, Condition, ObjectMeta, PutOptions, Version};
+use crate::record::{Admission, Record, admit_write};
+use crate::{CommitId, ObjectMeta, PutOptions, Version};
 use bytes::Bytes;
-use ganglion_types::{CallId, Error, ErrorKind, Result};
+use ganglion_types::{CallId, Error, Result};
 use rustix::io::Errno;
 
 /// A guarded write whose answer did not come.
@@ -37,16 +37,28 @@ struct Before {
     name: Option<CommitId>,
 }
 
+/// What an object without the write's own name tells of it.
+enum Fate {
+    /// It may take place yet.
+    Open,
+    /// It did not, and will not.
+    Lost,
+    /// Nobody can tell.
+    Unknown,
+}
+
 impl Unanswered {
-    /// Whether the object, without the write's own name, shows that the write did not take place: `None` when it may yet.
-    fn is_settled(&self, current: Option<&Seen>) -> Option<bool> {
+    fn fate(&self, current: Option<&Seen>) -> Fate {
         match (&self.before, current) {
-            (None, None) => None,
-            (Some(before), Some(now)) if now.meta.version == before.version => None,
-            (Some(before), Some(now)) => {
-                Some(before.name.is_some_and(|name| now.names.contains(&name)))
-            }
-            _ => Some(false),
+            (None, None) => Fate::Open,
+            (Some(before), Some(now)) if now.meta.version == before.version => Fate::Open,
+            (
+                Some(Before {
+                    name: Some(name), ..
+                }),
+                Some(now),
+            ) if now.names.contains(name) => Fate::Lost,
+            _ => Fate::Unknown,
         }
     }
 }
@@ -86,16 +98,16 @@ impl Object<'_> {
             if let Some(seen) = current.as_ref().filter(|seen| seen.names.contains(&name)) {
                 return Ok(seen.meta.clone());
             }
-            match unanswered
-                .as_ref()
-                .and_then(|sent| sent.is_settled(current.as_ref()))
-            {
-                Some(true) => unanswered = None,
-                Some(false) => return Err(self.unanswered()),
-                None => {}
+            match unanswered.as_ref().map(|sent| sent.fate(current.as_ref())) {
+                Some(Fate::Lost) => unanswered = None,
+                Some(Fate::Unknown) => return Err(self.unanswered()),
+                Some(Fate::Open) | None => {}
             }
             if !self.has_time(deadline) {
-                return Err(self.out_of_time(unanswered.is_some()));
+                return Err(match unanswered {
+                    Some(_) => self.unanswered(),
+                    None => self.outrun(),
+                });
             }
             self.admit(current.as_ref(), &options)?;
             let (guard, names) = guard(current.as_ref());
@@ -145,47 +157,6 @@ impl Object<'_> {
         })
     }
 
-    /// Removes the version that is there, on the condition.
-    pub(super) async fn delete(&self, condition: Condition) -> Result<()> {
-        let deadline = self.deadline();
-        let mut unanswered: Option<u64> = None;
-        loop {
-            let found = match self.look_past_stamp().await {
-                Err(_) if unanswered.is_some() => return Err(self.unanswered()),
-                outcome => outcome?,
-            };
-            let version = match (&found, unanswered) {
-                // By this delete or by another: it is gone.
-                (None, Some(_)) => return Ok(()),
-                (Some(found), Some(sent)) if found.version != sent => {
-                    return Err(self.unanswered());
-                }
-                (found, _) => found.as_ref().map(|found| found.version),
-            };
-            if !self.has_time(deadline) {
-                return Err(self.out_of_time(unanswered.is_some()));
-            }
-            let record = version.map(|version| Record {
-                meta: ObjectMeta {
-                    version: Version(version),
-                    size_bytes: 0,
-                    modified_ms: 0,
-                },
-                commit: None,
-            });
-            admit_delete(self.key, record.as_ref(), condition)?;
-            let Some(version) = version else {
-                return Err(self.missing());
-            };
-            match self.change(Guard::Version(version), Change::Remove).await {
-                Ok(_) => return Ok(()),
-                Err(Errno::RANGE | Errno::OVERFLOW | Errno::NOENT) => {}
-                Err(Errno::TIMEDOUT) => unanswered = Some(version),
-                Err(errno) => return Err(self.failed(Doing::Deleting(self.key), errno)),
-            }
-        }
-    }
-
     /// A name that no other write has.
     fn random_name(&self) -> CommitId {
         let (mut call, mut sequence) = ([0; 16], [0; 4]);
@@ -199,22 +170,6 @@ impl Object<'_> {
 
     fn unanswered(&self) -> Error {
         self.failed(Doing::Writing(self.key), Errno::TIMEDOUT)
-    }
-
-    /// Others were quicker every time, or answers did not come.
-    fn out_of_time(&self, unanswered: bool) -> Error {
-        if unanswered {
-            return self.unanswered();
-        }
-        Error::new(
-            ErrorKind::Unavailable,
-            format!(
-                "object {} in pool {} was changed by others at every try for {:?} (twice ceph.op_time)",
-                self.key,
-                self.pool(),
-                self.shared.options.op_time * 2
-            ),
-        )
     }
 }
 

@@ -3,5 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 mod conformance;
+mod failures;
+mod homes;
 mod lab;
+mod near;
 mod objects;
+mod refusals;

@@ -41,7 +41,9 @@ async fn versions_grow_over_deletes_and_writes_of_others() {
     for round in 0..12 {
         match round % 4 {
             0 => lab.rados(&["-N", "versions", "put", "k", "-"], "foreign"),
-            1 => drop(put(&store, &key, "ours").await),
+            1 => {
+                put(&store, &key, "ours").await;
+            }
             2 => lab.rados(&["-N", "versions", "rm", "k"], ""),
             _ => {
                 store.delete(&key, Condition::None).await.unwrap_err();
