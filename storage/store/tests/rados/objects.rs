@@ -303,3 +303,28 @@ async fn more_buckets_than_are_kept_open_can_be_asked() {
     }
     assert_eq!(text(&store, &first).await, "here");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_of_several_pieces_is_read_as_one_beside_its_writer() {
+    let (_lab, store) = shared_store();
+    let key = key("pieces", "k");
+    let filled = |number: u8| Bytes::from(vec![number; (9 << 20) + usize::from(number)]);
+    let plain = PutOptions::default();
+    store.put(&key, filled(0), plain).await.unwrap();
+    let writing = async {
+        for number in 1..30 {
+            store.put(&key, filled(number), plain).await.unwrap();
+        }
+    };
+    let reading = async {
+        let mut seen = 0;
+        while seen < 29 {
+            let read = store.get(&key, ByteRange::ALL, None).await.unwrap();
+            assert_eq!(read.bytes.len() as u64, read.meta.size_bytes);
+            let number = read.bytes[0];
+            assert!(number >= seen && read.bytes == filled(number), "{number}");
+            seen = number;
+        }
+    };
+    tokio::join!(writing, reading);
+}
