@@ -3,10 +3,11 @@
 use crate::boot::random_uuid;
 use crate::conf;
 use crate::folder::{Folder, Owner, Record};
-use crate::network::{Addresses, Place};
+use crate::network::lab::{self, Lab};
+use crate::network::{Addresses, Place, firewall};
 use crate::options::{Network, Options};
-use crate::process::{self, Daemon};
-use crate::program::ceph_program;
+use crate::process::{self, Process};
+use crate::program::of_cluster;
 use ganglion_types::{Error, Result};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
@@ -28,7 +29,17 @@ pub struct MiniCeph {
     folder: Folder,
     record: Record,
     addresses: Addresses,
+    lab: Option<Lab>,
     ends_with_us: bool,
+}
+
+/// What has crossed a link, in bytes, seen from the compute machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkBytes {
+    /// To the compute machine.
+    pub received: u64,
+    /// From the compute machine.
+    pub sent: u64,
 }
 
 impl MiniCeph {
@@ -42,12 +53,10 @@ impl MiniCeph {
     /// a program is missing or a daemon does not start, with the end of its log. Nothing is left running then.
     pub fn up(options: &Options) -> Result<Self> {
         options.check()?;
-        if options.network != Network::Loopback {
-            return Err(Error::unavailable("no network namespaces"));
-        }
         let folder = Folder::make(&options.folder)?;
         let _lock = folder.lock()?;
         clear_leftovers(&folder)?;
+        clear_leftover_lab(&folder, options)?;
         folder.prepare()?;
         let options = Options {
             folder: folder.path().to_owned(),
@@ -61,6 +70,9 @@ impl MiniCeph {
         folder.write_record(&record)?;
         // From here on a failure drops the cluster, and so ends what has been started.
         let cluster = Self::of(folder, record, true);
+        if let Some(lab) = &cluster.lab {
+            lab.up()?;
+        }
         cluster.write_conf()?;
         if cluster.options().auth {
             cluster.write_first_keyrings()?;
@@ -85,6 +97,7 @@ impl MiniCeph {
             Network::Namespaces { subnet, .. } => Addresses::new(*subnet),
         };
         Self {
+            lab: lab_of(&folder, &record.options),
             folder,
             record,
             addresses,
@@ -114,8 +127,12 @@ impl MiniCeph {
     /// `Deadline` when a daemon survives being killed, `Internal` when something cannot be taken away.
     pub fn down(mut self) -> Result<()> {
         self.ends_with_us = false;
+        self.end_in_place()
+    }
+
+    fn end_in_place(&self) -> Result<()> {
         let _lock = self.folder.lock()?;
-        end(&self.folder)
+        end(&self.folder, self.options())
     }
 
     /// The path of ceph.conf, for the variable `CEPH_CONF`.
@@ -148,9 +165,50 @@ impl MiniCeph {
         self.addresses.of(place)
     }
 
-    /// A program of Ceph's packages, such as `rados`, as a client of this cluster.
-    pub fn ceph_program(&self, program: &str) -> Command {
-        ceph_program(program, &self.conf())
+    /// `program`, to run at a place, where it is a client of this cluster (`CEPH_CONF`). Without namespaces every place is
+    /// here.
+    pub fn command_in(&self, place: Place, program: &str) -> Command {
+        let command = match &self.lab {
+            Some(lab) => lab.command_in(place, program),
+            None => Command::new(program),
+        };
+        of_cluster(command, &self.conf())
+    }
+
+    /// Limits the compute machine's link to so many bits per second each way, or no longer. What OSDs send each other, and
+    /// what a program reads at the OSD's own place, never crosses it.
+    ///
+    /// # Errors
+    /// `Invalid` without namespaces or for a rate of 0.
+    pub fn limit_compute(&self, bits_per_second: Option<u64>) -> Result<()> {
+        self.lab()?.limit_compute(bits_per_second)
+    }
+
+    /// What the compute machine has received and sent over its link since the cluster came up.
+    ///
+    /// # Errors
+    /// `Invalid` without namespaces.
+    pub fn link_bytes(&self) -> Result<LinkBytes> {
+        let (received, sent) = self.lab()?.link_bytes()?;
+        Ok(LinkBytes { received, sent })
+    }
+
+    /// What may be wrong where OSDs do not find each other.
+    pub(crate) fn firewall_hint(&self) -> &'static str {
+        if self.lab.is_some() && firewall::is_filtered() {
+            "; a firewall may drop what crosses the lab's bridge (net.bridge.bridge-nf-call-iptables is not 0)"
+        } else {
+            ""
+        }
+    }
+
+    fn lab(&self) -> Result<&Lab> {
+        self.lab.as_ref().ok_or_else(|| {
+            Error::invalid(format!(
+                "the cluster in {} is on loopback: it has no link of a compute machine",
+                self.folder().display()
+            ))
+        })
     }
 
     /// The process of each daemon that runs, `mon.a` and `osd.0` being names.
@@ -172,7 +230,7 @@ impl MiniCeph {
 
     /// # Errors
     /// `NotFound` when it does not run.
-    pub(crate) fn daemon(&self, name: &str) -> Result<Daemon> {
+    pub(crate) fn daemon(&self, name: &str) -> Result<Process> {
         let mut daemons = process::daemons(&self.conf())?.into_iter();
         daemons
             .find(|daemon| daemon.name == name)
@@ -200,7 +258,7 @@ impl MiniCeph {
 impl Drop for MiniCeph {
     fn drop(&mut self) {
         if self.ends_with_us
-            && let Err(error) = self.folder.lock().and_then(|_lock| end(&self.folder))
+            && let Err(error) = self.end_in_place()
         {
             // Nobody is left to return it to.
             eprintln!(
@@ -230,17 +288,56 @@ fn clear_leftovers(folder: &Folder) -> Result<()> {
             folder.path().display()
         )));
     }
-    end(folder)
+    end(folder, &record.options)
 }
 
-/// Ends the cluster of a folder, however far it had come.
-fn end(folder: &Folder) -> Result<()> {
-    let daemons = process::daemons(&folder.conf())?;
-    for daemon in &daemons {
-        daemon.signal(Signal::KILL)?;
+/// Makes way for a lab whose prefix a cluster in another folder had; for one that still has it, this fails.
+fn clear_leftover_lab(folder: &Folder, options: &Options) -> Result<()> {
+    let Network::Namespaces { prefix, .. } = &options.network else {
+        return Ok(());
+    };
+    match lab::owner(prefix)? {
+        lab::Owned::Nobody => return Ok(()),
+        lab::Owned::By(other) if other != folder.path() => {
+            let other = Folder::at(other);
+            clear_leftovers(&other)
+                .and_then(|()| end_daemons(&other))
+                .map_err(|error| error.within(format!("the network lab `{prefix}`")))?;
+        }
+        lab::Owned::By(_) | lab::Owned::Unknown => {}
     }
-    for daemon in &daemons {
-        daemon.wait_ended(KILL_LIMIT)?;
+    lab::remove(prefix)
+}
+
+fn lab_of(folder: &Folder, options: &Options) -> Option<Lab> {
+    let Network::Namespaces { prefix, subnet } = &options.network else {
+        return None;
+    };
+    let addresses = Addresses::new(*subnet);
+    Some(Lab::new(prefix, addresses, options.osds, folder.path()))
+}
+
+/// Ends the cluster of a folder, however far it had come, and also where the folder is gone.
+fn end(folder: &Folder, options: &Options) -> Result<()> {
+    end_daemons(folder)?;
+    if let Some(lab) = lab_of(folder, options) {
+        lab.down()?;
     }
     folder.clear()
+}
+
+/// A process that was about to start another when it was killed may have managed to: so this looks again.
+fn end_daemons(folder: &Folder) -> Result<()> {
+    loop {
+        let daemons = process::daemons(&folder.conf())?;
+        if daemons.is_empty() {
+            return Ok(());
+        }
+        for daemon in &daemons {
+            daemon.signal(Signal::KILL)?;
+        }
+        for daemon in &daemons {
+            daemon.wait_ended(KILL_LIMIT)?;
+        }
+    }
 }

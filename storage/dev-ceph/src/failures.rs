@@ -25,7 +25,7 @@ impl MiniCeph {
     }
 
     /// Makes an OSD hang (SIGSTOP): it keeps its connections and answers nothing, which others notice slowly, after some
-    /// 25 s, or 14 s with [`Options::quick_failover`](crate::Options::quick_failover).
+    /// 25 s, or 5 s with [`Options::quick_failover`](crate::Options::quick_failover).
     ///
     /// # Errors
     /// `NotFound` when it does not run.

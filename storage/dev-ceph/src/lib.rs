@@ -32,7 +32,7 @@ mod status;
 mod users;
 mod wait;
 
-pub use cluster::MiniCeph;
+pub use cluster::{LinkBytes, MiniCeph};
 pub use network::Place;
 pub use options::{Network, Options, Store};
 pub use status::{DaemonStatus, Status};

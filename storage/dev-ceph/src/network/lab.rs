@@ -1,0 +1,307 @@
+//! Machines of their own for OSDs and for compute: network namespaces on one bridge.
+//!
+//! ```text
+//!   outside of the lab, the monitor     P-st0            P-st1            P-cmp
+//!   P-br, SUBNET.1                      eth0 .10         eth0 .11         eth0 .100
+//!     |----------------------------- P-s0 |        P-s1 |          P-c |   <- limited at both of its ends
+//! ```
+//!
+//! The bridge carries the cluster's folder as its alias, so that nobody else's lab is ever taken away.
+
+use super::firewall;
+use super::{Addresses, Place};
+use crate::process;
+use crate::program::{run, run_well};
+use ganglion_types::{Error, Result};
+use rustix::process::{Signal, geteuid};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Longest time for one call of `ip` or `tc`, which take milliseconds.
+const STEP: Duration = Duration::from_secs(20);
+
+/// Bytes that may pass at once at a limited link. Less than a large packet of the kernel's own, 64 KiB, would throttle it
+/// far below its rate.
+const BURST_BYTES: u32 = 512 * 1024;
+
+/// The network of one cluster.
+#[derive(Debug)]
+pub(crate) struct Lab {
+    prefix: String,
+    addresses: Addresses,
+    osds: u32,
+    /// The alias of the bridge.
+    tag: String,
+}
+
+impl Lab {
+    pub(crate) fn new(prefix: &str, addresses: Addresses, osds: u32, folder: &Path) -> Self {
+        Self {
+            prefix: prefix.to_owned(),
+            addresses,
+            osds,
+            tag: format!("{TAG}{}", folder.display()),
+        }
+    }
+
+    /// # Errors
+    /// `Denied` without root, `Conflict` when the subnet is in use.
+    pub(crate) fn up(&self) -> Result<()> {
+        check_root()?;
+        self.check_subnet()?;
+        let bridge = self.bridge();
+        let monitor = self.addresses.monitor();
+        let mut lines = vec![
+            format!("link add {bridge} type bridge"),
+            format!("link set {bridge} alias {}", self.tag),
+            format!("addr add {monitor}/24 dev {bridge}"),
+            format!("link set {bridge} up"),
+        ];
+        for place in self.places() {
+            let (namespace, link) = (self.namespace(place), self.link(place));
+            lines.push(format!("netns add {namespace}"));
+            lines.push(format!(
+                "link add {link} type veth peer name eth0 netns {namespace}"
+            ));
+            lines.push(format!("link set {link} master {bridge} up"));
+        }
+        ip(&["-batch", "-"], &lines.join("\n"))?;
+        for place in self.places() {
+            let inside = format!(
+                "link set lo up\naddr add {}/24 dev eth0\nlink set eth0 up\nroute add default via {monitor}",
+                self.addresses.of(place)
+            );
+            ip(&["-n", &self.namespace(place), "-batch", "-"], &inside)?;
+        }
+        firewall::open(&bridge)
+    }
+
+    /// Takes the lab away if it is ours, with every process in it.
+    pub(crate) fn down(&self) -> Result<()> {
+        match owner(&self.prefix)? {
+            Owned::Nobody => Ok(()),
+            Owned::By(folder) if !self.is_ours(&folder) => Ok(()),
+            Owned::By(_) | Owned::Unknown => remove(&self.prefix),
+        }
+    }
+
+    pub(crate) fn is_ours(&self, folder: &Path) -> bool {
+        self.tag.strip_prefix(TAG) == Some(&*folder.to_string_lossy())
+    }
+
+    /// `program`, to run at `place`.
+    pub(crate) fn command_in(&self, place: Place, program: &str) -> Command {
+        if place == Place::Root {
+            return Command::new(program);
+        }
+        let mut command = Command::new("nsenter");
+        let namespace = namespace_file(&self.namespace(place));
+        command
+            .arg(format!("--net={}", namespace.display()))
+            .args(["--", program]);
+        command
+    }
+
+    /// Limits what goes out at both ends of the compute machine's link, or no longer.
+    pub(crate) fn limit_compute(&self, bits_per_second: Option<u64>) -> Result<()> {
+        let shape = match bits_per_second {
+            Some(0) => return Err(Error::invalid("a link of 0 bit/s carries nothing")),
+            Some(rate) => format!("tbf rate {rate}bit burst {BURST_BYTES} latency 50ms"),
+            None => "noqueue".to_owned(),
+        };
+        let namespace = self.namespace(Place::Compute);
+        let link = self.link(Place::Compute);
+        let end = |device: &str| format!("qdisc replace dev {device} root {shape}");
+        tc(&["-batch", "-"], &end(&link))?;
+        tc(&["-n", &namespace, "-batch", "-"], &end("eth0"))
+    }
+
+    /// What the compute machine has received and sent, in bytes. Its end's sending is the other end's receiving.
+    pub(crate) fn link_bytes(&self) -> Result<(u64, u64)> {
+        let counter = |name: &str| {
+            let link = self.link(Place::Compute);
+            let path = format!("/sys/class/net/{link}/statistics/{name}");
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let unreadable = |_| Error::unavailable(format!("no counter of the link at {path}"));
+            text.trim().parse().map_err(unreadable)
+        };
+        Ok((counter("tx_bytes")?, counter("rx_bytes")?))
+    }
+
+    fn places(&self) -> Vec<Place> {
+        let storage = (0..self.osds).map(Place::Storage);
+        storage.chain([Place::Compute]).collect()
+    }
+
+    fn bridge(&self) -> String {
+        bridge(&self.prefix)
+    }
+
+    fn namespace(&self, place: Place) -> String {
+        match place {
+            Place::Storage(index) => format!("{}-st{index}", self.prefix),
+            Place::Compute | Place::Root => format!("{}-cmp", self.prefix),
+        }
+    }
+
+    /// The end of a machine's link that is on the bridge.
+    fn link(&self, place: Place) -> String {
+        match place {
+            Place::Storage(index) => format!("{}-s{index}", self.prefix),
+            Place::Compute | Place::Root => format!("{}-c", self.prefix),
+        }
+    }
+
+    fn check_subnet(&self) -> Result<()> {
+        let subnet = format!("{}/24", self.addresses.subnet());
+        let routes = ip_json(&["route", "show", "root", &subnet])?;
+        let Some(route) = routes.first() else {
+            return Ok(());
+        };
+        Err(Error::conflict(format!(
+            "the subnet {subnet} of the network lab `{}` is in use by the interface {}",
+            self.prefix,
+            route["dev"].as_str().unwrap_or("of a route")
+        )))
+    }
+}
+
+/// What the alias of a lab's bridge begins with.
+const TAG: &str = "ganglion:";
+
+/// Whose a lab is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Owned {
+    /// There is none of that prefix.
+    Nobody,
+    /// It has no mark: its maker died in its first instant.
+    Unknown,
+    /// The cluster of that folder.
+    By(PathBuf),
+}
+
+/// Whose the lab of that prefix is.
+pub(crate) fn owner(prefix: &str) -> Result<Owned> {
+    let bridge = bridge(prefix);
+    if !Path::new("/sys/class/net").join(&bridge).exists() {
+        let parts = parts(prefix)?;
+        let none = parts.is_empty();
+        return Ok(if none { Owned::Nobody } else { Owned::Unknown });
+    }
+    let shown = ip_json(&["link", "show", "dev", &bridge])?;
+    let alias = shown.first().and_then(|link| link["ifalias"].as_str());
+    Ok(match alias.and_then(|alias| alias.strip_prefix(TAG)) {
+        Some(folder) => Owned::By(PathBuf::from(folder)),
+        None => Owned::Unknown,
+    })
+}
+
+/// Takes away every part of a lab; the bridge, which has the mark, goes last.
+pub(crate) fn remove(prefix: &str) -> Result<()> {
+    check_root()?;
+    let parts = parts(prefix)?;
+    for namespace in &parts.namespaces {
+        end_processes_in(&namespace_file(namespace))?;
+    }
+    // A link goes with either of its ends; without this it would stay as long as its namespace is open anywhere.
+    let links = parts.links.iter().map(|link| format!("link del {link}"));
+    let namespaces = parts.namespaces.iter();
+    let namespaces = namespaces.map(|namespace| format!("netns del {namespace}"));
+    let lines: Vec<String> = links.chain(namespaces).collect();
+    ip(&["-batch", "-"], &lines.join("\n"))?;
+    let bridge = bridge(prefix);
+    firewall::close(&bridge)?;
+    if parts.has_bridge {
+        ip(&["link", "del", &bridge], "")?;
+    }
+    Ok(())
+}
+
+/// What there is of a lab.
+struct Parts {
+    namespaces: Vec<String>,
+    links: Vec<String>,
+    has_bridge: bool,
+}
+
+impl Parts {
+    fn is_empty(&self) -> bool {
+        self.namespaces.is_empty() && self.links.is_empty() && !self.has_bridge
+    }
+}
+
+fn parts(prefix: &str) -> Result<Parts> {
+    let of_lab = |name: &String, machines: &str, compute: &str| {
+        let part = name.strip_prefix(prefix).and_then(|n| n.strip_prefix('-'));
+        let index = part.and_then(|part| part.strip_prefix(machines));
+        part == Some(compute) || index.is_some_and(|index| index.parse::<u32>().is_ok())
+    };
+    let mut namespaces = names_in("/run/netns")?;
+    namespaces.retain(|name| of_lab(name, "st", "cmp"));
+    let interfaces = names_in("/sys/class/net")?;
+    let has_bridge = interfaces.contains(&bridge(prefix));
+    let mut links = interfaces;
+    links.retain(|name| of_lab(name, "s", "c"));
+    Ok(Parts {
+        namespaces,
+        links,
+        has_bridge,
+    })
+}
+
+/// A folder that does not exist has no names.
+fn names_in(folder: &str) -> Result<Vec<String>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries,
+    };
+    let names = entries.and_then(|entries| {
+        entries
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect::<std::io::Result<Vec<_>>>()
+    });
+    names.map_err(|error| Error::internal(format!("reading {folder}: {error}")))
+}
+
+fn end_processes_in(namespace: &Path) -> Result<()> {
+    let inside = process::in_network_of(namespace)?;
+    for process in &inside {
+        process.signal(Signal::KILL)?;
+    }
+    inside
+        .iter()
+        .try_for_each(|process| process.wait_ended(STEP))
+}
+
+fn namespace_file(namespace: &str) -> PathBuf {
+    Path::new("/run/netns").join(namespace)
+}
+
+fn bridge(prefix: &str) -> String {
+    format!("{prefix}-br")
+}
+
+fn check_root() -> Result<()> {
+    if geteuid().is_root() {
+        return Ok(());
+    }
+    Err(Error::denied(
+        "a network lab of namespaces needs root: run as root, or use loopback",
+    ))
+}
+
+fn ip(words: &[&str], stdin: &str) -> Result<()> {
+    run_well(Command::new("ip").args(words), stdin, STEP).map(drop)
+}
+
+fn tc(words: &[&str], stdin: &str) -> Result<()> {
+    run_well(Command::new("tc").args(words), stdin, STEP).map(drop)
+}
+
+fn ip_json(words: &[&str]) -> Result<Vec<Value>> {
+    let ended = run(Command::new("ip").arg("-json").args(words), "", STEP)?;
+    // Nothing to show is told in different ways, one of which is a failure.
+    Ok(serde_json::from_str(&ended.stdout).unwrap_or_default())
+}
