@@ -2,22 +2,16 @@
 
 use crate::boot::random_uuid;
 use crate::conf;
+use crate::end::{KILL_LIMIT, clear_leftover_lab, clear_leftovers, end, lab_of};
 use crate::folder::{Folder, Owner, Record};
-use crate::network::lab::{self, Lab};
-use crate::network::{Addresses, Place, firewall};
+use crate::network::Addresses;
+use crate::network::lab::Lab;
 use crate::options::{Network, Options};
 use crate::process::{self, Process};
-use crate::program::of_cluster;
 use ganglion_types::{Error, Result};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
-
-/// How long a daemon may take to vanish after SIGKILL: it may hold gigabytes.
-const KILL_LIMIT: Duration = Duration::from_secs(30);
 
 /// A running Ceph cluster of this machine.
 ///
@@ -33,15 +27,6 @@ pub struct MiniCeph {
     ends_with_us: bool,
 }
 
-/// What has crossed a link, in bytes, seen from the compute machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LinkBytes {
-    /// To the compute machine.
-    pub received: u64,
-    /// From the compute machine.
-    pub sent: u64,
-}
-
 impl MiniCeph {
     /// Starts a cluster and waits until it takes writes: 2 to 4 s for OSDs in memory.
     ///
@@ -54,7 +39,7 @@ impl MiniCeph {
     pub fn up(options: &Options) -> Result<Self> {
         options.check()?;
         let folder = Folder::make(&options.folder)?;
-        let _lock = folder.lock()?;
+        let lock = folder.lock()?;
         clear_leftovers(&folder)?;
         clear_leftover_lab(&folder, options)?;
         folder.prepare()?;
@@ -68,17 +53,24 @@ impl MiniCeph {
             owner: Some(Owner::this_process()?),
         };
         folder.write_record(&record)?;
-        // From here on a failure drops the cluster, and so ends what has been started.
         let cluster = Self::of(folder, record, true);
-        if let Some(lab) = &cluster.lab {
+        let started = cluster.start();
+        // A failure drops the cluster, which ends what has been started, and for that takes the lock again.
+        drop(lock);
+        started?;
+        Ok(cluster)
+    }
+
+    fn start(&self) -> Result<()> {
+        if let Some(lab) = &self.lab {
             lab.up()?;
         }
-        cluster.write_conf()?;
-        if cluster.options().auth {
-            cluster.write_first_keyrings()?;
+        let text = conf::text(&self.folder, self.options(), self.fsid(), &self.addresses);
+        self.folder.write(&self.conf(), &text)?;
+        if self.options().auth {
+            self.write_first_keyrings()?;
         }
-        cluster.boot()?;
-        Ok(cluster)
+        self.boot()
     }
 
     /// Takes up the cluster of a folder, which then also outlives this process.
@@ -103,11 +95,6 @@ impl MiniCeph {
             addresses,
             ends_with_us,
         }
-    }
-
-    fn write_conf(&self) -> Result<()> {
-        let text = conf::text(&self.folder, self.options(), self.fsid(), &self.addresses);
-        self.folder.write(&self.conf(), &text)
     }
 
     /// Lets the cluster outlive this process; [`MiniCeph::attach`] finds it by its folder.
@@ -160,57 +147,6 @@ impl MiniCeph {
         &self.record.fsid
     }
 
-    /// The address of a place: servers that stand for a machine of the lab listen on it.
-    pub fn address_of(&self, place: Place) -> Ipv4Addr {
-        self.addresses.of(place)
-    }
-
-    /// `program`, to run at a place, where it is a client of this cluster (`CEPH_CONF`). Without namespaces every place is
-    /// here.
-    pub fn command_in(&self, place: Place, program: &str) -> Command {
-        let command = match &self.lab {
-            Some(lab) => lab.command_in(place, program),
-            None => Command::new(program),
-        };
-        of_cluster(command, &self.conf())
-    }
-
-    /// Limits the compute machine's link to so many bits per second each way, or no longer. What OSDs send each other, and
-    /// what a program reads at the OSD's own place, never crosses it.
-    ///
-    /// # Errors
-    /// `Invalid` without namespaces or for a rate of 0.
-    pub fn limit_compute(&self, bits_per_second: Option<u64>) -> Result<()> {
-        self.lab()?.limit_compute(bits_per_second)
-    }
-
-    /// What the compute machine has received and sent over its link since the cluster came up.
-    ///
-    /// # Errors
-    /// `Invalid` without namespaces.
-    pub fn link_bytes(&self) -> Result<LinkBytes> {
-        let (received, sent) = self.lab()?.link_bytes()?;
-        Ok(LinkBytes { received, sent })
-    }
-
-    /// What may be wrong where OSDs do not find each other.
-    pub(crate) fn firewall_hint(&self) -> &'static str {
-        if self.lab.is_some() && firewall::is_filtered() {
-            "; a firewall may drop what crosses the lab's bridge (net.bridge.bridge-nf-call-iptables is not 0)"
-        } else {
-            ""
-        }
-    }
-
-    fn lab(&self) -> Result<&Lab> {
-        self.lab.as_ref().ok_or_else(|| {
-            Error::invalid(format!(
-                "the cluster in {} is on loopback: it has no link of a compute machine",
-                self.folder().display()
-            ))
-        })
-    }
-
     /// The process of each daemon that runs, `mon.a` and `osd.0` being names.
     ///
     /// # Errors
@@ -222,6 +158,11 @@ impl MiniCeph {
 
     pub(crate) fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// The network of namespaces, where there is one.
+    pub(crate) fn lab(&self) -> Option<&Lab> {
+        self.lab.as_ref()
     }
 
     pub(crate) fn directory(&self) -> &Folder {
@@ -265,79 +206,6 @@ impl Drop for MiniCeph {
                 "ending the Ceph cluster in {}: {error}",
                 self.folder().display()
             );
-        }
-    }
-}
-
-/// Makes way for a new cluster in a folder.
-fn clear_leftovers(folder: &Folder) -> Result<()> {
-    let record = match folder.record() {
-        Ok(record) => record,
-        Err(error) if error.kind() == ganglion_types::ErrorKind::NotFound => {
-            return folder.check_unused();
-        }
-        Err(error) => return Err(error),
-    };
-    let held = match record.owner {
-        Some(owner) => owner.is_alive(),
-        None => !process::daemons(&folder.conf())?.is_empty(),
-    };
-    if held {
-        return Err(Error::conflict(format!(
-            "a Ceph cluster runs in {} already",
-            folder.path().display()
-        )));
-    }
-    end(folder, &record.options)
-}
-
-/// Makes way for a lab whose prefix a cluster in another folder had; for one that still has it, this fails.
-fn clear_leftover_lab(folder: &Folder, options: &Options) -> Result<()> {
-    let Network::Namespaces { prefix, .. } = &options.network else {
-        return Ok(());
-    };
-    match lab::owner(prefix)? {
-        lab::Owned::Nobody => return Ok(()),
-        lab::Owned::By(other) if other != folder.path() => {
-            let other = Folder::at(other);
-            clear_leftovers(&other)
-                .and_then(|()| end_daemons(&other))
-                .map_err(|error| error.within(format!("the network lab `{prefix}`")))?;
-        }
-        lab::Owned::By(_) | lab::Owned::Unknown => {}
-    }
-    lab::remove(prefix)
-}
-
-fn lab_of(folder: &Folder, options: &Options) -> Option<Lab> {
-    let Network::Namespaces { prefix, subnet } = &options.network else {
-        return None;
-    };
-    let addresses = Addresses::new(*subnet);
-    Some(Lab::new(prefix, addresses, options.osds, folder.path()))
-}
-
-/// Ends the cluster of a folder, however far it had come, and also where the folder is gone.
-fn end(folder: &Folder, options: &Options) -> Result<()> {
-    end_daemons(folder)?;
-    if let Some(lab) = lab_of(folder, options) {
-        lab.down()?;
-    }
-    folder.clear()
-}
-
-/// A process that was about to start another when it was killed may have managed to: so this looks again.
-fn end_daemons(folder: &Folder) -> Result<()> {
-    loop {
-        let daemons = process::daemons(&folder.conf())?;
-        if daemons.is_empty() {
-            return Ok(());
-        }
-        for daemon in &daemons {
-            daemon.signal(Signal::KILL)?;
-        }
-        for daemon in &daemons {
-            daemon.wait_ended(KILL_LIMIT)?;
         }
     }
 }

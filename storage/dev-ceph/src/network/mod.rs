@@ -2,6 +2,7 @@
 
 pub(crate) mod firewall;
 pub(crate) mod lab;
+pub(crate) mod remains;
 
 use std::net::Ipv4Addr;
 
