@@ -11,7 +11,11 @@ use crate::process::{self, Process};
 use ganglion_types::{Error, Result};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+
+/// Loopback addresses to try; each is taken with a chance of one in tens of thousands for every cluster that runs.
+const ADDRESS_TRIES: u32 = 16;
 
 /// A running Ceph cluster of this machine.
 ///
@@ -48,8 +52,8 @@ impl MiniCeph {
             ..options.clone()
         };
         let record = Record {
+            fsid: unused_fsid(&options.network)?,
             options,
-            fsid: random_uuid()?,
             owner: Some(Owner::this_process()?),
         };
         folder.write_record(&record)?;
@@ -194,6 +198,22 @@ impl MiniCeph {
         daemon.signal(Signal::KILL)?;
         daemon.wait_ended(KILL_LIMIT)
     }
+}
+
+/// A name for a new cluster. On loopback its addresses follow from it, so it is one whose monitor finds its port free.
+fn unused_fsid(network: &Network) -> Result<String> {
+    for _ in 0..ADDRESS_TRIES {
+        let fsid = random_uuid()?;
+        let monitor = Addresses::on_loopback(&fsid).monitor();
+        let free = || TcpListener::bind((monitor, Addresses::MONITOR_PORT)).is_ok();
+        if *network != Network::Loopback || free() {
+            return Ok(fsid);
+        }
+    }
+    Err(Error::unavailable(format!(
+        "port {} is taken on each of {ADDRESS_TRIES} addresses of 127.0.0.0/8",
+        Addresses::MONITOR_PORT
+    )))
 }
 
 impl Drop for MiniCeph {
