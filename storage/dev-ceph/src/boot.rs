@@ -103,7 +103,7 @@ impl MiniCeph {
     }
 
     /// The folder of an OSD, empty.
-    pub(crate) fn make_osd(&self, index: u32, uuid: &str) -> Result<()> {
+    fn make_osd(&self, index: u32, uuid: &str) -> Result<()> {
         let name = format!("osd.{index}");
         self.directory().make_dir(&self.directory().data(&name))?;
         let mut mkfs = self.daemon_command(Place::Root, "ceph-osd");

@@ -195,19 +195,6 @@ impl Folder {
         }
         Ok(())
     }
-
-    /// The name that an OSD's folder was made with.
-    pub(crate) fn osd_uuid(&self, daemon: &str) -> Result<String> {
-        let path = self.data(daemon).join("fsid");
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| failed("reading", &path, error))?;
-        Ok(text.trim().to_owned())
-    }
-
-    pub(crate) fn remove_data(&self, daemon: &str) -> Result<()> {
-        let path = self.data(daemon);
-        std::fs::remove_dir_all(&path).map_err(|error| failed("removing", &path, error))
-    }
 }
 
 fn none_in(path: &Path) -> Error {

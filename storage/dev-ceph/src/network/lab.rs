@@ -168,3 +168,23 @@ impl Lab {
 fn tc(words: &[&str], stdin: &str) -> Result<()> {
     run_well(Command::new("tc").args(words), stdin, STEP).map(drop)
 }
+
+#[cfg(all(test, feature = "servers"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_cluster_takes_a_lab_away() {
+        let lab = |folder: &str| {
+            let addresses = Addresses::new([10, 201, 78]);
+            Lab::new("gunit", addresses, 1, Path::new(folder))
+        };
+        let (ours, theirs) = (lab("/tmp/ours"), lab("/tmp/theirs"));
+        ours.up().unwrap();
+        theirs.down().unwrap();
+        let still = remains::owner("gunit");
+        ours.down().unwrap();
+        assert_eq!(still, Ok(Owned::By("/tmp/ours".into())));
+        assert_eq!(remains::owner("gunit"), Ok(Owned::Nobody));
+    }
+}
