@@ -45,7 +45,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             "bench",
             vec!["types", "store", "registry", "worker", "gateway", "node"],
         ),
-        ("cli", vec!["types", "store", "node", "bench"]),
+        ("cli", vec!["types", "store", "node", "bench", "dev-ceph"]),
         ("tests", vec!["types", "node"]),
     ])
 }

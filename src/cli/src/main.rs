@@ -4,6 +4,7 @@
 //!   args     what can be typed ──> one Cli
 //!     ├── invoke, function, object, node ──> client ──HTTP──> gateway
 //!     ├── doctor, config, completion          this machine only
+//!     ├── dev_ceph                            Ceph's daemons on this machine
 //!     └── cluster                             nodes in this process
 //!   output   results on stdout (a table or one document), all else on stderr
 //!   failure  one sentence, exit code by kind
@@ -19,6 +20,7 @@ mod cluster;
 mod completion;
 mod config;
 mod demo;
+mod dev_ceph;
 mod doctor;
 mod explain;
 mod failure;
@@ -100,6 +102,7 @@ async fn run(command: &Command, cli: &Cli, ui: &Ui) -> Outcome<u8> {
         Command::Demo(args) => demo::demo(args, ui).await?,
         Command::Bench(command) => bench::run(command, ui).await?,
         Command::BenchServer(args) => bench::serve(args).await?,
+        Command::DevCeph(command) => dev_ceph::run(command, ui).await?,
         Command::Config(command) => config::run(command, ui)?,
         Command::Completion(args) => completion::print(args, ui)?,
         Command::Deploy(args) => {

@@ -3,8 +3,9 @@
 use crate::admin;
 use crate::cluster::MiniCeph;
 use crate::commands;
+use crate::network::{Addresses, Place};
 use crate::options::check_name;
-use crate::program::{ceph_program, run_well, tail};
+use crate::program::{run_well, tail};
 use crate::wait;
 use ganglion_types::{Error, Result};
 use serde_json::json;
@@ -42,7 +43,24 @@ impl MiniCeph {
                 .collect();
             started.into_iter().try_for_each(joined)
         })?;
-        self.wait_active()
+        self.wait_active()?;
+        self.check_compute()
+    }
+
+    /// In a lab, lists the first pool from the compute machine, which asks every OSD: a firewall shows here, and not in what
+    /// the cluster is used for.
+    fn check_compute(&self) -> Result<()> {
+        let (Some(_), Some(pool)) = (self.lab(), self.options().pools.first()) else {
+            return Ok(());
+        };
+        let mut list = self.command_in(Place::Compute, "rados");
+        list.args(["--rados_osd_op_timeout=5", "-p", pool, "ls"]);
+        run_well(&mut list, "", STEP).map(drop).map_err(|error| {
+            let firewall = self.firewall_hint();
+            error.within(format!(
+                "the compute namespace does not reach every OSD{firewall}"
+            ))
+        })
     }
 
     /// The monitor's folder, with a map in which it is the only one.
@@ -51,7 +69,7 @@ impl MiniCeph {
         let monitor = format!(
             "v1:{}:{}",
             self.addresses().monitor(),
-            crate::network::Addresses::MONITOR_PORT
+            Addresses::MONITOR_PORT
         );
         let mut tool = Command::new("monmaptool");
         tool.args(["--create", "--clobber", "--fsid", self.fsid()])
@@ -59,7 +77,7 @@ impl MiniCeph {
             .arg(&map);
         run_well(&mut tool, "", STEP)?;
         self.directory().make_dir(&self.directory().data("mon.a"))?;
-        let mut mkfs = ceph_program("ceph-mon", &self.conf());
+        let mut mkfs = self.daemon_command(Place::Root, "ceph-mon");
         mkfs.args(["--id", "a", "--mkfs", "--monmap"]).arg(&map);
         if self.options().auth {
             mkfs.arg("--keyring").arg(self.keyring("mon."));
@@ -73,7 +91,7 @@ impl MiniCeph {
     /// `Conflict` when it runs already, `Unavailable`, with the end of its log, when it does not start.
     pub fn start_mon(&self) -> Result<()> {
         self.check_not_running("mon.a")?;
-        let mut start = ceph_program("ceph-mon", &self.conf());
+        let mut start = self.daemon_command(Place::Root, "ceph-mon");
         self.daemon_step("mon.a", start.args(["--id", "a"]))?;
         let socket = self.directory().socket("mon.a");
         wait::until("mon.a leads", STEP, GLANCE, || {
@@ -85,10 +103,10 @@ impl MiniCeph {
     }
 
     /// The folder of an OSD, empty.
-    pub(crate) fn make_osd(&self, index: u32, uuid: &str) -> Result<()> {
+    fn make_osd(&self, index: u32, uuid: &str) -> Result<()> {
         let name = format!("osd.{index}");
         self.directory().make_dir(&self.directory().data(&name))?;
-        let mut mkfs = ceph_program("ceph-osd", &self.conf());
+        let mut mkfs = self.daemon_command(Place::Root, "ceph-osd");
         mkfs.args(["--id", &index.to_string(), "--mkfs", "--osd-uuid", uuid])
             .arg("--no-mon-config")
             .arg("--monmap")
@@ -98,7 +116,7 @@ impl MiniCeph {
 
     /// Starts an OSD whose folder is ready; the monitor hears of it a moment later.
     pub(crate) fn launch_osd(&self, index: u32) -> Result<()> {
-        let mut start = ceph_program("ceph-osd", &self.conf());
+        let mut start = self.daemon_command(Place::Storage(index), "ceph-osd");
         start.args(["--id", &index.to_string(), "--no-mon-config"]);
         self.daemon_step(&format!("osd.{index}"), &mut start)
     }
@@ -134,6 +152,13 @@ impl MiniCeph {
         check_name("pool", name)?;
         commands::batch(&self.conf(), &self.pool_lines(name))?;
         self.wait_active()
+    }
+
+    /// The option is what daemons are found by, see [`crate::process`].
+    fn daemon_command(&self, place: Place, program: &str) -> Command {
+        let mut command = self.command_in(place, program);
+        command.arg("--conf").arg(self.conf());
+        command
     }
 
     /// Runs a step of a daemon's life; a failure carries what it said and the end of its log.

@@ -2,21 +2,20 @@
 
 use crate::boot::random_uuid;
 use crate::conf;
+use crate::end::{KILL_LIMIT, clear_leftover_lab, clear_leftovers, end, lab_of};
 use crate::folder::{Folder, Owner, Record};
-use crate::network::{Addresses, Place};
+use crate::network::Addresses;
+use crate::network::lab::Lab;
 use crate::options::{Network, Options};
-use crate::process::{self, Daemon};
-use crate::program::ceph_program;
+use crate::process::{self, Process};
 use ganglion_types::{Error, Result};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
 
-/// How long a daemon may take to vanish after SIGKILL: it may hold gigabytes.
-const KILL_LIMIT: Duration = Duration::from_secs(30);
+/// Loopback addresses to try; each is taken with a chance of one in tens of thousands for every cluster that runs.
+const ADDRESS_TRIES: u32 = 16;
 
 /// A running Ceph cluster of this machine.
 ///
@@ -28,6 +27,7 @@ pub struct MiniCeph {
     folder: Folder,
     record: Record,
     addresses: Addresses,
+    lab: Option<Lab>,
     ends_with_us: bool,
 }
 
@@ -42,31 +42,39 @@ impl MiniCeph {
     /// a program is missing or a daemon does not start, with the end of its log. Nothing is left running then.
     pub fn up(options: &Options) -> Result<Self> {
         options.check()?;
-        if options.network != Network::Loopback {
-            return Err(Error::unavailable("no network namespaces"));
-        }
         let folder = Folder::make(&options.folder)?;
-        let _lock = folder.lock()?;
+        let lock = folder.lock()?;
         clear_leftovers(&folder)?;
+        clear_leftover_lab(&folder, options)?;
         folder.prepare()?;
         let options = Options {
             folder: folder.path().to_owned(),
             ..options.clone()
         };
         let record = Record {
+            fsid: unused_fsid(&options.network)?,
             options,
-            fsid: random_uuid()?,
             owner: Some(Owner::this_process()?),
         };
         folder.write_record(&record)?;
-        // From here on a failure drops the cluster, and so ends what has been started.
         let cluster = Self::of(folder, record, true);
-        cluster.write_conf()?;
-        if cluster.options().auth {
-            cluster.write_first_keyrings()?;
-        }
-        cluster.boot()?;
+        let started = cluster.start();
+        // A failure drops the cluster, which ends what has been started, and for that takes the lock again.
+        drop(lock);
+        started?;
         Ok(cluster)
+    }
+
+    fn start(&self) -> Result<()> {
+        if let Some(lab) = &self.lab {
+            lab.up()?;
+        }
+        let text = conf::text(&self.folder, self.options(), self.fsid(), &self.addresses);
+        self.folder.write(&self.conf(), &text)?;
+        if self.options().auth {
+            self.write_first_keyrings()?;
+        }
+        self.boot()
     }
 
     /// Takes up the cluster of a folder, which then also outlives this process.
@@ -85,16 +93,12 @@ impl MiniCeph {
             Network::Namespaces { subnet, .. } => Addresses::new(*subnet),
         };
         Self {
+            lab: lab_of(&folder, &record.options),
             folder,
             record,
             addresses,
             ends_with_us,
         }
-    }
-
-    fn write_conf(&self) -> Result<()> {
-        let text = conf::text(&self.folder, self.options(), self.fsid(), &self.addresses);
-        self.folder.write(&self.conf(), &text)
     }
 
     /// Lets the cluster outlive this process; [`MiniCeph::attach`] finds it by its folder.
@@ -114,8 +118,12 @@ impl MiniCeph {
     /// `Deadline` when a daemon survives being killed, `Internal` when something cannot be taken away.
     pub fn down(mut self) -> Result<()> {
         self.ends_with_us = false;
+        self.end_in_place()
+    }
+
+    fn end_in_place(&self) -> Result<()> {
         let _lock = self.folder.lock()?;
-        end(&self.folder)
+        end(&self.folder, self.options())
     }
 
     /// The path of ceph.conf, for the variable `CEPH_CONF`.
@@ -143,16 +151,6 @@ impl MiniCeph {
         &self.record.fsid
     }
 
-    /// The address of a place: servers that stand for a machine of the lab listen on it.
-    pub fn address_of(&self, place: Place) -> Ipv4Addr {
-        self.addresses.of(place)
-    }
-
-    /// A program of Ceph's packages, such as `rados`, as a client of this cluster.
-    pub fn ceph_program(&self, program: &str) -> Command {
-        ceph_program(program, &self.conf())
-    }
-
     /// The process of each daemon that runs, `mon.a` and `osd.0` being names.
     ///
     /// # Errors
@@ -166,13 +164,18 @@ impl MiniCeph {
         &self.addresses
     }
 
+    /// The network of namespaces, where there is one.
+    pub(crate) fn lab(&self) -> Option<&Lab> {
+        self.lab.as_ref()
+    }
+
     pub(crate) fn directory(&self) -> &Folder {
         &self.folder
     }
 
     /// # Errors
     /// `NotFound` when it does not run.
-    pub(crate) fn daemon(&self, name: &str) -> Result<Daemon> {
+    pub(crate) fn daemon(&self, name: &str) -> Result<Process> {
         let mut daemons = process::daemons(&self.conf())?.into_iter();
         daemons
             .find(|daemon| daemon.name == name)
@@ -197,10 +200,26 @@ impl MiniCeph {
     }
 }
 
+/// A name for a new cluster. On loopback its addresses follow from it, so it is one whose monitor finds its port free.
+fn unused_fsid(network: &Network) -> Result<String> {
+    for _ in 0..ADDRESS_TRIES {
+        let fsid = random_uuid()?;
+        let monitor = Addresses::on_loopback(&fsid).monitor();
+        let free = || TcpListener::bind((monitor, Addresses::MONITOR_PORT)).is_ok();
+        if *network != Network::Loopback || free() {
+            return Ok(fsid);
+        }
+    }
+    Err(Error::unavailable(format!(
+        "port {} is taken on each of {ADDRESS_TRIES} addresses of 127.0.0.0/8",
+        Addresses::MONITOR_PORT
+    )))
+}
+
 impl Drop for MiniCeph {
     fn drop(&mut self) {
         if self.ends_with_us
-            && let Err(error) = self.folder.lock().and_then(|_lock| end(&self.folder))
+            && let Err(error) = self.end_in_place()
         {
             // Nobody is left to return it to.
             eprintln!(
@@ -209,38 +228,4 @@ impl Drop for MiniCeph {
             );
         }
     }
-}
-
-/// Makes way for a new cluster in a folder.
-fn clear_leftovers(folder: &Folder) -> Result<()> {
-    let record = match folder.record() {
-        Ok(record) => record,
-        Err(error) if error.kind() == ganglion_types::ErrorKind::NotFound => {
-            return folder.check_unused();
-        }
-        Err(error) => return Err(error),
-    };
-    let held = match record.owner {
-        Some(owner) => owner.is_alive(),
-        None => !process::daemons(&folder.conf())?.is_empty(),
-    };
-    if held {
-        return Err(Error::conflict(format!(
-            "a Ceph cluster runs in {} already",
-            folder.path().display()
-        )));
-    }
-    end(folder)
-}
-
-/// Ends the cluster of a folder, however far it had come.
-fn end(folder: &Folder) -> Result<()> {
-    let daemons = process::daemons(&folder.conf())?;
-    for daemon in &daemons {
-        daemon.signal(Signal::KILL)?;
-    }
-    for daemon in &daemons {
-        daemon.wait_ended(KILL_LIMIT)?;
-    }
-    folder.clear()
 }

@@ -1,11 +1,12 @@
 //! Commands to the monitor, by Ceph's own command line.
 
 use crate::cluster::MiniCeph;
-use crate::program::{Ended, ceph_program, run, tail};
+use crate::program::{Ended, of_cluster, run, tail};
 use crate::wait;
 use ganglion_types::{Error, Result};
 use serde_json::Value;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 /// Longest time for one start of the command line: it gives up by itself before.
@@ -56,7 +57,7 @@ pub(crate) fn batch(conf: &Path, lines: &[String]) -> Result<Vec<Value>> {
 /// Runs the command line, again where it was refused before it asked anything.
 fn ceph(conf: &Path, words: &[&str], stdin: &str) -> Result<Ended> {
     wait::until("the monitor takes commands", REFUSED, PAUSE, || {
-        let mut command = ceph_program("ceph", conf);
+        let mut command = of_cluster(Command::new("ceph"), conf);
         let ended = run(command.args(words).args(["-f", "json"]), stdin, LIMIT)?;
         Ok((!ended.stderr.contains(REFUSED_EARLY)).then_some(ended))
     })

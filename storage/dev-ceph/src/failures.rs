@@ -25,7 +25,7 @@ impl MiniCeph {
     }
 
     /// Makes an OSD hang (SIGSTOP): it keeps its connections and answers nothing, which others notice slowly, after some
-    /// 25 s, or 14 s with [`Options::quick_failover`](crate::Options::quick_failover).
+    /// 25 s, or 5 s with [`Options::quick_failover`](crate::Options::quick_failover).
     ///
     /// # Errors
     /// `NotFound` when it does not run.
@@ -54,15 +54,10 @@ impl MiniCeph {
         let name = osd(index);
         self.check_osd(index)?;
         self.check_not_running(&name)?;
-        if self.options().store == Store::Memory {
-            if self.options().copies() == 1 {
-                return Err(Error::invalid(format!(
-                    "{name} had the only copy of its objects in memory: `replicas` of 2 or BlueStore lets it come back"
-                )));
-            }
-            let uuid = self.directory().osd_uuid(&name)?;
-            self.directory().remove_data(&name)?;
-            self.make_osd(index, &uuid)?;
+        if self.options().store == Store::Memory && self.options().copies() == 1 {
+            return Err(Error::invalid(format!(
+                "{name} had the only copy of its objects in memory: `replicas` of 2 or BlueStore lets it come back"
+            )));
         }
         self.launch_osd(index)
     }

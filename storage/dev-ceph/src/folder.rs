@@ -79,6 +79,11 @@ impl Folder {
         path.canonicalize().map(Self).map_err(|_| none_in(path))
     }
 
+    /// The folder of that path, which [`Folder::path`] once gave.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
@@ -103,13 +108,16 @@ impl Folder {
         self.0.join("log").join(format!("{daemon}.log"))
     }
 
-    /// Keeps other processes from bringing up or ending the same cluster until the file is closed, also by death.
-    pub(crate) fn lock(&self) -> Result<File> {
-        let locked = File::open(&self.0).and_then(|file| {
-            flock(&file, FlockOperation::LockExclusive)?;
-            Ok(file)
-        });
-        locked.map_err(|error| failed("locking", &self.0, error))
+    /// Keeps other processes from bringing up or ending the same cluster until the file is closed, also by death. `None`
+    /// where the folder is gone, and with it what there was to fight over.
+    pub(crate) fn lock(&self) -> Result<Option<File>> {
+        let file = match File::open(&self.0) {
+            Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(None),
+            file => file.map_err(|error| failed("opening", &self.0, error))?,
+        };
+        flock(&file, FlockOperation::LockExclusive)
+            .map_err(|error| failed("locking", &self.0, error.into()))?;
+        Ok(Some(file))
     }
 
     /// Makes the folders that daemons expect.
@@ -186,19 +194,6 @@ impl Folder {
             }
         }
         Ok(())
-    }
-
-    /// The name that an OSD's folder was made with.
-    pub(crate) fn osd_uuid(&self, daemon: &str) -> Result<String> {
-        let path = self.data(daemon).join("fsid");
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| failed("reading", &path, error))?;
-        Ok(text.trim().to_owned())
-    }
-
-    pub(crate) fn remove_data(&self, daemon: &str) -> Result<()> {
-        let path = self.data(daemon);
-        std::fs::remove_dir_all(&path).map_err(|error| failed("removing", &path, error))
     }
 }
 

@@ -54,7 +54,7 @@ pub enum Network {
     Loopback,
     /// A network namespace for each OSD and one for compute, joined by a bridge, where the monitor is. Needs root.
     Namespaces {
-        /// Begins the name of every namespace and interface: 1 to 8 of `a-z 0-9`, not ending in a digit.
+        /// Begins the name of every namespace and interface: 1 to 8 of `a-z 0-9`.
         prefix: String,
         /// The first three bytes of all addresses: `[10, 77, 0]` for 10.77.0.0/24.
         subnet: [u8; 3],
@@ -83,7 +83,7 @@ impl Network {
             });
         let [a, b, c, d, ..] = hash.to_be_bytes();
         Self::Namespaces {
-            prefix: format!("g{a:02x}{b:02x}{c:02x}n"),
+            prefix: format!("g{a:02x}{b:02x}{c:02x}"),
             subnet: [10, 64 + c % 128, d],
         }
     }
@@ -168,12 +168,11 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<()> {
 
 fn check_prefix(prefix: &str) -> Result<()> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let ends_well = prefix.ends_with(|c: char| c.is_ascii_lowercase());
-    if ends_well && prefix.len() <= 8 && prefix.chars().all(fits) {
+    if (1..=8).contains(&prefix.len()) && prefix.chars().all(fits) {
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "`{prefix}` is not a prefix of namespaces: 1 to 8 of `a-z 0-9`, not ending in a digit"
+        "`{prefix}` is not a prefix of namespaces: 1 to 8 of `a-z 0-9`"
     )))
 }
 
@@ -197,7 +196,7 @@ mod tests {
         assert!(bad(|o| o.pools = vec!["a b".to_owned()]).contains("`a b`"));
         assert!(bad(|o| o.extra = vec!["[osd]".to_owned()]).contains("[osd]"));
         assert!(bad(|o| o.store = Store::BlueStore { bytes: 1 }).contains("1 bytes"));
-        for prefix in ["", "UP", "ninechars", "ends1"] {
+        for prefix in ["", "UP", "ninechars", "has-dash"] {
             let network = Network::Namespaces {
                 prefix: prefix.to_owned(),
                 subnet: [10, 77, 0],

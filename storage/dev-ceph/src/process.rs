@@ -1,18 +1,18 @@
-//! The daemons of a cluster, found by what they run with, and held so that no other process is ever taken for them.
+//! The processes of a cluster, found by what they run with and where, and held so that no other is ever taken for them.
 
 use ganglion_types::{Error, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
-/// A daemon that was running when it was looked for. The handle stays with this process even if its number is given to
-/// another one.
+/// A process that was running when it was looked for. The handle stays with it even if its number is given to another one.
 #[derive(Debug)]
-pub(crate) struct Daemon {
-    /// `mon.a` or `osd.3`.
+pub(crate) struct Process {
+    /// `mon.a` or `osd.3`, and of other programs what they were called with.
     pub(crate) name: String,
     pub(crate) pid: u32,
     handle: OwnedFd,
@@ -24,33 +24,48 @@ pub(crate) struct Daemon {
 ///
 /// # Errors
 /// `Internal` when `/proc` cannot be read.
-pub(crate) fn daemons(conf: &Path) -> Result<Vec<Daemon>> {
+pub(crate) fn daemons(conf: &Path) -> Result<Vec<Process>> {
+    all(|pid| daemon_name(&command_line(pid)?, conf))
+}
+
+/// All processes in the network namespace that `file` stands for, except this one.
+///
+/// # Errors
+/// `Internal` when `/proc` cannot be read.
+pub(crate) fn in_network_of(file: &Path) -> Result<Vec<Process>> {
+    let namespace = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    let wanted = namespace(file);
+    all(|pid| {
+        let its = namespace(Path::new(&format!("/proc/{pid}/ns/net")))?;
+        let other = wanted == Some(its) && pid != std::process::id();
+        other.then(|| command_line(pid).map(|words| words.join(" ")))?
+    })
+}
+
+/// All processes to which `name_of` gives a name.
+fn all(name_of: impl Fn(u32) -> Option<String>) -> Result<Vec<Process>> {
     let unreadable = |error: std::io::Error| Error::internal(format!("reading /proc: {error}"));
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").map_err(unreadable)? {
-        let name = entry.map_err(unreadable)?.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        if let Some(daemon) = daemon(pid, conf) {
-            found.push(daemon);
-        }
+        let number = entry.map_err(unreadable)?.file_name();
+        let number = number.to_str().and_then(|number| number.parse().ok());
+        found.extend(number.and_then(|pid| one(pid, &name_of)));
     }
-    found.sort_by(|a, b| (&a.name, a.pid).cmp(&(&b.name, b.pid)));
+    found.sort_by(|a: &Process, b| (&a.name, a.pid).cmp(&(&b.name, b.pid)));
     Ok(found)
 }
 
-/// First the handle, then the look at what it is: in the other order the number could change owners in between. A process
-/// that is gone, also one that waits to be reaped, has no command line.
-fn daemon(pid: u32, conf: &Path) -> Option<Daemon> {
-    daemon_name(&command_line(pid)?, conf)?;
-    let handle = pidfd_open(
-        Pid::from_raw(i32::try_from(pid).ok()?)?,
-        PidfdFlags::empty(),
-    );
-    let handle = handle.ok()?;
-    let name = daemon_name(&command_line(pid)?, conf)?;
-    Some(Daemon { name, pid, handle })
+/// The handle is taken between two looks: with one look before it, the number could have changed owners. A process that is
+/// gone, also one that waits to be reaped, has no command line and no namespace.
+fn one(pid: u32, name_of: impl Fn(u32) -> Option<String>) -> Option<Process> {
+    name_of(pid)?;
+    let number = Pid::from_raw(i32::try_from(pid).ok()?)?;
+    let handle = pidfd_open(number, PidfdFlags::empty()).ok()?;
+    let name = name_of(pid)?;
+    Some(Process { name, pid, handle })
 }
 
 fn command_line(pid: u32) -> Option<Vec<String>> {
@@ -76,7 +91,7 @@ fn daemon_name(words: &[String], conf: &Path) -> Option<String> {
     Some(format!("{kind}.{}", value("--id")?))
 }
 
-impl Daemon {
+impl Process {
     /// # Errors
     /// `Internal` when the kernel refused; not when the daemon had ended already.
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {

@@ -19,14 +19,9 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// A program of Ceph's packages, deaf to the caller's own Ceph settings.
-pub(crate) fn ceph_program(program: &str, conf: &Path) -> Command {
-    let mut command = Command::new(program);
-    command
-        .env_remove("CEPH_ARGS")
-        .env("CEPH_CONF", conf)
-        .arg("--conf")
-        .arg(conf);
+/// Makes `command` a program of this cluster, deaf to the caller's own Ceph settings.
+pub(crate) fn of_cluster(mut command: Command, conf: &Path) -> Command {
+    command.env_remove("CEPH_ARGS").env("CEPH_CONF", conf);
     command
 }
 

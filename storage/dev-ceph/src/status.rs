@@ -3,7 +3,7 @@
 use crate::cluster::MiniCeph;
 use crate::commands;
 use crate::failures::{osd, osd_up};
-use crate::process::{self, Daemon};
+use crate::process::{self, Process};
 use ganglion_types::Result;
 use serde::Serialize;
 use serde_json::Value;
@@ -77,16 +77,16 @@ impl MiniCeph {
         })
     }
 
-    fn daemon_status(&self, name: &str, running: &[Daemon], up: Option<bool>) -> DaemonStatus {
+    fn daemon_status(&self, name: &str, running: &[Process], up: Option<bool>) -> DaemonStatus {
         let daemon = running.iter().find(|daemon| daemon.name == name);
         let index = name.strip_prefix("osd.").and_then(|i| i.parse().ok());
         DaemonStatus {
             name: name.to_owned(),
             pid: daemon.map(|daemon| daemon.pid),
-            stopped: daemon.is_some_and(Daemon::is_stopped),
+            stopped: daemon.is_some_and(Process::is_stopped),
             up,
             address: index.map_or(self.addresses().monitor(), |i| self.addresses().osd(i)),
-            memory_bytes: daemon.map_or(0, Daemon::memory_bytes),
+            memory_bytes: daemon.map_or(0, Process::memory_bytes),
         }
     }
 }

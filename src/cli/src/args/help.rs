@@ -9,7 +9,7 @@ use std::fmt::Write;
 const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Run a cluster",
-        &["demo", "up", "serve", "doctor", "config"],
+        &["demo", "up", "serve", "doctor", "config", "dev-ceph"],
     ),
     ("Functions", &["deploy", "invoke", "func"]),
     ("Objects and nodes", &["object", "node"]),

@@ -5,6 +5,7 @@
 mod bench;
 #[allow(dead_code, reason = "read where the node is built in")]
 mod cluster;
+mod dev_ceph;
 mod function;
 mod help;
 mod invoke;
@@ -13,6 +14,9 @@ mod read;
 
 pub(crate) use bench::{BenchArgs, BenchCommand, BenchServerArgs};
 pub(crate) use cluster::{ConfigCommand, DemoArgs, NodeCommand, NodeOptions, ServeArgs, UpArgs};
+pub(crate) use dev_ceph::{
+    DevCephCommand, DevCephExecArgs, DevCephUpArgs, FolderOption, StoreKind,
+};
 pub(crate) use function::{DeployArgs, FunctionCommand};
 pub(crate) use help::{asks_json, command};
 pub(crate) use invoke::InvokeArgs;
@@ -102,6 +106,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     #[command(subcommand)]
     Config(ConfigCommand),
+    #[command(subcommand)]
+    DevCeph(DevCephCommand),
     #[command(subcommand)]
     Bench(BenchCommand),
     #[command(hide = true)]

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod calls;
+#[cfg(feature = "servers")]
+mod dev_ceph;
 mod failures;
 mod house;
 mod objects;

@@ -1,5 +1,9 @@
 //! Where daemons and clients are, and how to run a program there.
 
+pub(crate) mod firewall;
+pub(crate) mod lab;
+pub(crate) mod remains;
+
 use std::net::Ipv4Addr;
 
 /// A place of the cluster's network, at which programs can run.
@@ -40,6 +44,10 @@ impl Addresses {
     fn at(&self, last: u8) -> Ipv4Addr {
         let [a, b, c] = self.subnet;
         Ipv4Addr::new(a, b, c, last)
+    }
+
+    pub(crate) fn subnet(&self) -> Ipv4Addr {
+        self.at(0)
     }
 
     pub(crate) fn monitor(&self) -> Ipv4Addr {
