@@ -20,6 +20,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("snapshot", vec![]),
         ("store", vec!["types"]),
         ("transport", vec!["types", "wire", "store"]),
+        ("membership", vec!["types", "wire"]),
         ("registry", vec!["types", "store"]),
         (
             "worker",
@@ -35,6 +36,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
                 "snapshot",
                 "store",
                 "transport",
+                "membership",
                 "registry",
                 "worker",
                 "gateway",
