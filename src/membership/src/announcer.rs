@@ -183,7 +183,7 @@ impl Announcer {
         let connection = self.shared.connection.borrow().clone();
         let left = match connection {
             Some(redis) => self.take_back(redis, &node, incarnation).await,
-            None => Err(self.shared.closed()),
+            None => Err(self.shared.away()),
         };
         if let Err(why) = left {
             let expiry = self.shared.options.expiry;

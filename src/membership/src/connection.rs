@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 /// Messages that wait for the watcher; beyond that they are lost, and the next look tells the same.
-const MESSAGES_MAX: usize = 1024;
+pub(crate) const MESSAGES_MAX: usize = 1024;
 
 /// What announcers and the watcher share.
 pub(crate) struct Shared {
@@ -111,6 +111,11 @@ impl Shared {
             redis::ErrorKind::Server(_) | redis::ErrorKind::Extension => Error::denied(sentence),
             _ => Error::unavailable(sentence),
         }
+    }
+
+    /// There is no connection now.
+    pub(crate) fn away(&self) -> Error {
+        Error::unavailable(format!("Redis at {} is away", self.address))
     }
 
     /// The connection has ended.

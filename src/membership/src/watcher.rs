@@ -1,6 +1,6 @@
 //! Keeps one connection to the Redis, and with it the roster.
 
-use crate::connection::{Heard, Shared};
+use crate::connection::{Heard, MESSAGES_MAX, Shared};
 use crate::entry::Entry;
 use crate::known::Known;
 use ganglion_types::{Announcement, Error, Result};
@@ -50,10 +50,17 @@ impl Watcher {
         let mut looks = interval(shared.options.heartbeat / 2);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         looks.reset();
+        // When many join at once, those who listen wake for all of them together.
+        let mut messages = Vec::new();
         loop {
             self.publish();
             tokio::select! {
-                message = heard.recv() => self.hear(message)?,
+                count = heard.recv_many(&mut messages, MESSAGES_MAX) => {
+                    if count == 0 {
+                        return Err(shared.closed());
+                    }
+                    messages.drain(..).try_for_each(|message| self.hear(message))?;
+                }
                 _ = looks.tick() => {
                     let entries = shared.look(&mut redis).await?;
                     self.see(&entries);
@@ -70,19 +77,19 @@ impl Watcher {
         }
     }
 
-    fn hear(&mut self, message: Option<Heard>) -> Result<()> {
+    fn hear(&mut self, message: Heard) -> Result<()> {
         match message {
-            Some(Heard::Joined(record)) => {
+            Heard::Joined(record) => {
                 if let Some(announcement) = heard_of(&record) {
                     self.known.joined(announcement);
                 }
             }
-            Some(Heard::Left(record)) => {
+            Heard::Left(record) => {
                 if let Some(announcement) = heard_of(&record) {
                     self.known.left(&announcement);
                 }
             }
-            Some(Heard::Closed) | None => return Err(self.shared.closed()),
+            Heard::Closed => return Err(self.shared.closed()),
         }
         Ok(())
     }

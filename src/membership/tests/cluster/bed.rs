@@ -75,7 +75,12 @@ impl Node {
     }
 
     pub(crate) fn announce(announcement: Announcement, options: MembershipOptions) -> Self {
-        let (membership, running) = (open(options), Arc::new(AtomicU32::new(0)));
+        Self::through(open(options), announcement)
+    }
+
+    /// Announces a node through a membership that others may announce themselves through too.
+    pub(crate) fn through(membership: Membership, announcement: Announcement) -> Self {
+        let running = Arc::new(AtomicU32::new(0));
         let load = running.clone();
         let source: Source = Arc::new(move || {
             let mut announcement = announcement.clone();
@@ -99,11 +104,17 @@ impl Node {
 
     pub(crate) async fn leave(self) {
         self.stop.cancel();
-        self.task.await.unwrap().unwrap();
+        self.ended().await.unwrap();
+    }
+
+    /// How its announcing ended.
+    pub(crate) async fn ended(self) -> Result<()> {
+        let ended = tokio::time::timeout(10 * SLACK, self.task).await;
+        ended.expect("it ends").unwrap()
     }
 }
 
-/// Each node by its name and load.
+/// The nodes of a roster, by name.
 pub(crate) fn names(roster: &Roster) -> Vec<String> {
     roster.iter().map(|one| one.node.to_string()).collect()
 }

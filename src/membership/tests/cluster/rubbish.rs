@@ -92,8 +92,8 @@ async fn a_name_that_another_release_holds_is_in_use() {
         .set("ganglion:node:a", strange)
         .await
         .unwrap();
-    let error = Node::join("a", options(server.url())).task.await.unwrap();
-    let error = error.unwrap_err();
+    let a = Node::join("a", options(server.url()));
+    let error = a.ended().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.message().contains("format 77"), "{error}");
 }
@@ -122,7 +122,7 @@ async fn an_announcement_without_an_address_is_an_error_of_its_node() {
     let mut said = announcement("a");
     said.address.clear();
     let a = Node::announce(said, options(server.url()));
-    let error = a.task.await.unwrap().unwrap_err();
+    let error = a.ended().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.message().contains("`a`"), "{error}");
 }
