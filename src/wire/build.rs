@@ -3,7 +3,13 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
     let files = protox::compile(
-        ["call.proto", "node.proto", "object.proto", "request.proto"],
+        [
+            "announcement.proto",
+            "call.proto",
+            "node.proto",
+            "object.proto",
+            "request.proto",
+        ],
         ["proto"],
     )?;
     prost_build::Config::new().compile_fds(files)?;

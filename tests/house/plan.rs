@@ -21,6 +21,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("store", vec!["types"]),
         ("dev-ceph", vec!["types"]),
         ("transport", vec!["types", "wire", "store"]),
+        ("membership", vec!["types", "wire"]),
         ("registry", vec!["types", "store"]),
         (
             "worker",
@@ -36,6 +37,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
                 "snapshot",
                 "store",
                 "transport",
+                "membership",
                 "registry",
                 "worker",
                 "gateway",

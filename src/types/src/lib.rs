@@ -4,6 +4,7 @@
 //! *passed in* as an [`Ambient`]), and every format (JSON and HTTP belong to `gateway`, frames to `wire`).
 
 mod ambient;
+mod announcement;
 mod call;
 mod error;
 mod id;
@@ -12,6 +13,7 @@ mod name;
 mod peer;
 
 pub use ambient::{Ambient, Deadline};
+pub use announcement::Announcement;
 pub use call::{Answer, Call, End, Ndp, Site, Start, Usage};
 pub use error::{Error, ErrorKind, Result};
 pub use id::{CallId, CallIds, ContentHash, NodeId, TraceParent};

@@ -1,5 +1,5 @@
-//! All that crosses a socket between nodes, and the envelope of small records on disk. No sockets and no files here: bytes in,
-//! messages out, and back.
+//! All that crosses a socket between nodes, and the envelope of small records that are kept. No sockets and no files here:
+//! bytes in, messages out, and back.
 //!
 //! # A frame
 //!
@@ -27,10 +27,11 @@
 //! takes no more. Stream 0 is nobody's: what is sent under it is not answered. A request carries the time that is *left*, not
 //! a moment; an answer carries the node's load, so that nobody has to poll for it.
 //!
-//! # On disk
+//! # Kept records
 //!
 //! [`seal`] and [`open`] put a small record into an envelope with magic, format version, length and CRC-32C. What is inside is
-//! the caller's business.
+//! the caller's business. One such record is wire's own, since nodes of other releases read it in Redis: a node's announcement
+//! ([`seal_announcement`], [`open_announcement`]).
 //!
 //! # Absent on purpose
 //!
@@ -38,6 +39,7 @@
 //! functions and write objects there. Checksums on the wire: TCP has one, and object content has its own at rest. Compression:
 //! payloads are passed on untouched. Conversions of the object store's nouns: they belong to `transport`, which knows the store.
 
+mod announcement;
 mod call;
 mod frame;
 mod node;
@@ -57,6 +59,7 @@ pub mod message {
 /// What all of [`message`] can do: `encode`, `decode`, `encoded_len`.
 pub use prost::Message;
 
+pub use announcement::{ANNOUNCEMENT_BYTES_MAX, open_announcement, seal_announcement};
 pub use call::{ExecutedParts, call_id_from_halves, call_id_halves, executed_parts};
 pub use frame::{
     Decoder, Frame, FrameError, FrameLimits, HEADER_BYTES, Kind, LARGE_PAYLOAD_BYTES, Payload,

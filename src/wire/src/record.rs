@@ -1,4 +1,4 @@
-//! The envelope of a small record that is kept on disk.
+//! The envelope of a small record that is kept: on disk, or in Redis.
 //!
 //! ```text
 //!  byte 0      4         8        12       16
