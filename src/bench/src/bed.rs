@@ -72,15 +72,16 @@ impl Bed {
         modules: Arc<Modules>,
         store: Arc<dyn ObjectStore>,
     ) -> Result<Worker> {
-        self.worker_with(modules, store, Inline::new(1))
+        self.worker_with(modules, store, Inline::new(1), 1)
     }
 
-    /// As [`Bed::worker`], with another allowance of inline calls.
+    /// As [`Bed::worker`], with another allowance of inline calls, for so many guests at once.
     pub(crate) fn worker_with(
         &self,
         modules: Arc<Modules>,
         store: Arc<dyn ObjectStore>,
         inline: Inline,
+        permits: u32,
     ) -> Result<Worker> {
         Worker::new(WorkerParts {
             node: NodeId::new(NODE)?,
@@ -92,7 +93,7 @@ impl Bed {
             ambient: self.clock.clone(),
             inline,
             settings: WorkerSettings {
-                permits: 1,
+                permits,
                 queue_max: 1,
                 stack_bytes: ModuleLimits::default().stack_bytes,
             },

@@ -100,7 +100,7 @@ fn row(call: String, image_bytes: u64, mut ns: Vec<u64>) -> EngineRow {
 
 async fn subjects(bed: &Bed, store: &Arc<dyn ObjectStore>) -> Result<Vec<Subject>> {
     let inline = bed.worker(bed.modules.clone(), store.clone())?;
-    let threads = bed.worker_with(bed.modules.clone(), store.clone(), Inline::new(0))?;
+    let threads = bed.worker_with(bed.modules.clone(), store.clone(), Inline::new(0), 1)?;
     let noop = bed.modules.add(bundled("noop")?).await?.hash;
     let subject = |name: String, image_bytes: u64, worker: &Worker, module: ContentHash| {
         let (worker, function) = (worker.clone(), FunctionRef::new(TENANT, "guest")?);

@@ -42,9 +42,12 @@ pub(crate) struct Connection {
     buffer: Vec<u8>,
     /// Bytes of the buffer that hold something.
     filled: usize,
+    /// The last answer's.
+    head: Head,
 }
 
 /// What is known of an answer, whose bytes are at the beginning of the buffer.
+#[derive(Clone, Copy, Default)]
 struct Head {
     status: u16,
     head_bytes: usize,
@@ -59,6 +62,7 @@ impl Connection {
             stream,
             buffer: vec![0; BUFFER_BYTES],
             filled: 0,
+            head: Head::default(),
         })
     }
 
@@ -73,11 +77,11 @@ impl Connection {
             .map_err(failed("sending a request"))?;
         self.filled = 0;
         loop {
-            let head = self.head()?;
-            if let Some(head) = &head {
+            if let Some(head) = self.read_head()? {
                 let answer_bytes = head.head_bytes + head.body_bytes;
                 if self.filled >= answer_bytes {
-                    return self.check(head).map(|()| answer_bytes);
+                    self.head = head;
+                    return self.check().map(|()| answer_bytes);
                 }
                 self.buffer.resize(self.buffer.len().max(answer_bytes), 0);
             }
@@ -98,7 +102,31 @@ impl Connection {
         }
     }
 
-    fn head(&self) -> Result<Option<Head>> {
+    /// The body of the last answer; empty before the first.
+    #[cfg(feature = "ceph")]
+    pub(crate) fn body(&self) -> &[u8] {
+        let Head {
+            head_bytes,
+            body_bytes,
+            ..
+        } = self.head;
+        &self.buffer[head_bytes..head_bytes + body_bytes]
+    }
+
+    /// A header of the last answer, where it has that one and it is text.
+    #[cfg(feature = "ceph")]
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut response = httparse::Response::new(&mut headers);
+        response.parse(&self.buffer[..self.head.head_bytes]).ok()?;
+        let found = response
+            .headers
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(found.value).ok()
+    }
+
+    fn read_head(&self) -> Result<Option<Head>> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut response = httparse::Response::new(&mut headers);
         let parsed = response.parse(&self.buffer[..self.filled]);
@@ -123,7 +151,8 @@ impl Connection {
         }))
     }
 
-    fn check(&self, head: &Head) -> Result<()> {
+    fn check(&self) -> Result<()> {
+        let head = &self.head;
         if matches!(head.status, 200 | 201) {
             return Ok(());
         }

@@ -5,6 +5,7 @@
 //!   call   engine              a call inline, without HTTP, beside a bare closure  (module `engine`)
 //!          ladder              load generator ──HTTP──> plain │ stub │ single │ cluster   (modules `http`, `ladder`)
 //!          starts              first calls: after a restart, after an upload       (module `starts`)
+//!   placement                   the function to the data or the data to it, on Ceph (module `placement`)
 //! ```
 //!
 //! Every figure is measured in the run that prints it, beside something else measured in the same run, in rounds that take
@@ -23,6 +24,12 @@ mod guest;
 mod http;
 mod ladder;
 mod native;
+#[cfg(feature = "ceph")]
+mod placement;
+#[cfg(not(feature = "ceph"))]
+#[path = "placement_absent.rs"]
+mod placement;
+mod processor;
 mod report;
 mod scan;
 mod server;
@@ -32,6 +39,9 @@ mod text;
 pub use call::{CallOptions, CallReport, call};
 pub use engine::{EngineReport, EngineRow};
 pub use ladder::{LadderReport, LoadRow, Rung};
+#[cfg(feature = "ceph")]
+pub use placement::{Aim, Cell, Interference, Kernel, LinkRow, LinkSpeed, ProcessorRow, Way};
+pub use placement::{GeneratorOptions, PlacementOptions, PlacementReport, generator, placement};
 pub use report::{Machine, Spread};
 pub use scan::{KernelRow, ScanOptions, ScanReport, scan};
 pub use server::{Nodes, ServerOptions, server};

@@ -1,6 +1,7 @@
 //! The server that is measured, in a process of its own: what that process runs, and how the benchmark holds it.
 
 use crate::engine::no_answer;
+use crate::processor::cpu_ns_of;
 use crate::report::failed;
 use async_trait::async_trait;
 use axum::Router;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use ganglion_gateway::{
     Drain, Gateway, GatewayParts, GatewaySettings, Peers, ServeSettings, serve,
 };
-use ganglion_node::{Cluster, ListenSettings, Process, Settings, Topology};
+use ganglion_node::{Frontend, ListenSettings, Process, Service, Settings, Topology};
 use ganglion_types::{
     Answer, Call, CallIds, Error, Executor, LinkEstimate, Load, NodeId, Peer, Result, Site,
 };
@@ -91,7 +92,7 @@ pub(crate) struct Ready {
 /// Has to run on [`ganglion_node::build_runtime`]'s runtime.
 ///
 /// # Errors
-/// As [`Cluster::start`] and [`Cluster::upload_bundled`].
+/// As [`Service::cluster`] and [`Frontend::upload_bundled`].
 pub async fn server(options: ServerOptions) -> Result<()> {
     let settings = Settings {
         data: options.data,
@@ -99,23 +100,24 @@ pub async fn server(options: ServerOptions) -> Result<()> {
         ..Settings::default()
     };
     let process = Process::new(settings)?;
-    let cluster = match options.nodes {
-        Nodes::Single => Cluster::start_single(process.clone()).await?,
-        Nodes::Cluster => Cluster::start(process.clone(), TOPOLOGY).await?,
+    let service = match options.nodes {
+        Nodes::Single => Service::start(process.clone()).await?,
+        Nodes::Cluster => Service::cluster(process.clone(), TOPOLOGY).await?,
     };
-    cluster.upload_bundled().await?;
+    let frontend = service.frontend()?;
+    frontend.upload_bundled().await?;
     let stop = CancellationToken::new();
-    let routes = cluster.gateway().router().route("/plain", post(plain));
+    let routes = frontend.gateway().router().route("/plain", post(plain));
     let ready = Ready {
         address: listen(routes, &stop).await?,
-        stub: listen(stub_gateway(&cluster, &process)?.router(), &stop).await?,
+        stub: listen(stub_gateway(frontend, &process)?.router(), &stop).await?,
         pid: std::process::id(),
     };
     let line = serde_json::to_string(&ready).map_err(|error| Error::internal(error.to_string()))?;
     println!("{line}");
     let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await;
     stop.cancel();
-    cluster.shutdown().await;
+    service.shutdown().await;
     match ended {
         Ok(read) => read.map(drop).map_err(failed("stdin")),
         Err(error) => Err(Error::internal(format!("reading stdin: {error}"))),
@@ -140,11 +142,11 @@ async fn listen(router: Router, stop: &CancellationToken) -> Result<SocketAddr> 
     Ok(address)
 }
 
-fn stub_gateway(cluster: &Cluster, process: &Process) -> Result<Gateway> {
+fn stub_gateway(frontend: &Frontend, process: &Process) -> Result<Gateway> {
     let stub: Arc<dyn Peer> = Arc::new(Stub(NodeId::new("stub")?));
     Ok(Gateway::new(GatewayParts {
-        catalog: cluster.catalog().clone(),
-        store: cluster.objects().clone(),
+        catalog: frontend.catalog().clone(),
+        store: frontend.objects().clone(),
         peers: Arc::new(Peers::new(vec![stub])),
         ambient: process.ambient(),
         call_ids: Arc::new(CallIds::new(0)),
@@ -225,11 +227,7 @@ impl ServerProcess {
 
     /// Processor time that it has used, in nanoseconds, in steps of the kernel's tick (10 ms mostly).
     pub(crate) fn cpu_ns(&self) -> Result<u64> {
-        let path = format!("/proc/{}/stat", self.ready.pid);
-        let stat = std::fs::read_to_string(&path).map_err(failed(&path))?;
-        ticks(&stat)
-            .map(|ticks| ticks * 1_000_000_000 / rustix::param::clock_ticks_per_second())
-            .ok_or_else(|| Error::internal(format!("{path} has no times in it")))
+        cpu_ns_of(self.ready.pid)
     }
 
     /// Ends it and waits for its end.
@@ -244,25 +242,5 @@ impl ServerProcess {
         } else {
             Err(Error::internal(format!("a server ended with {status}")))
         }
-    }
-}
-
-/// `utime` and `stime` of a line of `/proc/PID/stat`: the 14th and 15th fields, counted from behind the name, which may hold
-/// anything.
-fn ticks(stat: &str) -> Option<u64> {
-    let (_, behind_name) = stat.rsplit_once(") ")?;
-    let mut times = behind_name.split(' ').skip(11);
-    Some(times.next()?.parse::<u64>().ok()? + times.next()?.parse::<u64>().ok()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn processor_time_is_read_behind_any_name() {
-        let stat = "77 (a) b (c) S 1 77 77 0 -1 4194560 900 0 1 0 120 30 7 8 20 0 5 0 9000";
-        assert_eq!(ticks(stat), Some(150));
-        assert_eq!(ticks(""), None);
     }
 }

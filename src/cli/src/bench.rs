@@ -1,10 +1,16 @@
 //! `bench`: runs a measurement and shows its report.
 
-use crate::args::{BenchArgs, BenchCommand, BenchServerArgs};
-use crate::failure::Outcome;
+use crate::args::{BenchArgs, BenchCommand, BenchLoadArgs, BenchServerArgs, PlacementArgs};
+use crate::failure::{Failure, Outcome};
 use crate::output::Ui;
 use anyhow::Context;
-use ganglion_bench::{CallOptions, ScanOptions, ServerOptions, call, scan, server};
+use ganglion_bench::{
+    CallOptions, GeneratorOptions, PlacementOptions, ScanOptions, ServerOptions, call, generator,
+    placement, scan, server,
+};
+use ganglion_node::termination;
+use ganglion_types::ErrorKind;
+use tokio_util::sync::CancellationToken;
 
 const QUICK_OBJECT_BYTES: usize = 4 << 20;
 const QUICK_ROUNDS: u32 = 3;
@@ -23,6 +29,40 @@ pub(crate) async fn run(command: &BenchCommand, ui: &Ui) -> Outcome<()> {
             let report = scan(scan_options(args)).await.context("bench scan")?;
             ui.result(&report, &report)
         }
+        BenchCommand::Placement(args) => measure_placement(args, ui).await,
+    }
+}
+
+/// A signal ends what was started, in order.
+async fn measure_placement(args: &PlacementArgs, ui: &Ui) -> Outcome<()> {
+    let options = match args.bench.quick {
+        true => PlacementOptions::quick(),
+        false => PlacementOptions::default(),
+    };
+    let options = PlacementOptions {
+        json: args.bench.json.clone(),
+        plot: args.plot.clone(),
+        ..options
+    };
+    let stop = CancellationToken::new();
+    let mut measured = std::pin::pin!(placement(options, stop.clone()));
+    let report = tokio::select! {
+        report = &mut measured => report.context("bench placement")?,
+        signal = termination() => {
+            let signal = signal.context("waiting for signals")?;
+            ui.note(format_args!("{signal}: ending what was started"));
+            stop.cancel();
+            drop(measured.await);
+            return Err(Failure::interrupted());
+        }
+    };
+    ui.result(&report, &report)?;
+    match report.elsewhere() {
+        0 => Ok(()),
+        calls => Err(Failure::new(
+            ErrorKind::Internal,
+            format!("{calls} calls that were forced to one site ran at the other"),
+        )),
     }
 }
 
@@ -36,6 +76,20 @@ pub(crate) async fn serve(args: &BenchServerArgs) -> Outcome<()> {
         data: args.data.clone(),
     };
     Ok(server(options).await.context("bench-server")?)
+}
+
+/// The load generator that `bench placement` starts.
+///
+/// # Errors
+/// As [`generator`].
+pub(crate) async fn load(args: &BenchLoadArgs) -> Outcome<()> {
+    let options = GeneratorOptions {
+        gateway: args.gateway,
+        answers: args.answers.clone(),
+        objects: args.objects,
+        in_flight: args.in_flight,
+    };
+    Ok(generator(options).await.context("bench-load")?)
 }
 
 fn call_options(args: &BenchArgs) -> CallOptions {

@@ -1,6 +1,7 @@
 //! `bench`: measurements that anybody can repeat.
 
 use clap::{Args, Subcommand};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Measure this machine, and print figures with what they are compared to
@@ -30,6 +31,31 @@ pub(crate) enum BenchCommand {
   ganglion bench scan --quick
   ganglion bench scan --json scan.json")]
     Scan(BenchArgs),
+    /// Where calls run: the function carried to the data, or the data to the function, at four speeds of a link
+    ///
+    /// Starts a Ceph cluster whose OSDs have network namespaces of their own, a storage worker beside each, and a gateway with
+    /// a compute worker behind a link of 100 Mbit/s, 1 Gbit/s, 10 Gbit/s and without limit. Gets, scans and counts the words
+    /// of 64 objects with near-data processing on, off and left to the scheduler, beside `rados bench`, the functions over
+    /// memory, a native program over librados and `cls_lua`. Needs root, the packages ceph-mon, ceph-osd, ceph-common,
+    /// librados-dev, iproute2 and g++, and a build with the feature `ceph`. About five minutes.
+    #[command(after_help = "Examples:
+  ganglion bench placement --ceph
+  ganglion bench placement --ceph --quick
+  ganglion bench placement --ceph --json placement.json --plot placement.svg")]
+    Placement(PlacementArgs),
+}
+
+/// What `bench placement` takes.
+#[derive(Debug, Args)]
+pub(crate) struct PlacementArgs {
+    /// On a Ceph cluster, which it starts and ends
+    #[arg(long, required = true)]
+    pub(crate) ceph: bool,
+    /// Also draw the throughputs to this file, as SVG
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) bench: BenchArgs,
 }
 
 /// What a measurement takes.
@@ -52,4 +78,21 @@ pub(crate) struct BenchServerArgs {
     /// Folder of its data
     #[arg(long)]
     pub(crate) data: PathBuf,
+}
+
+/// The load generator of `bench placement`, which starts it.
+#[derive(Debug, Args)]
+pub(crate) struct BenchLoadArgs {
+    /// The gateway's address
+    #[arg(long)]
+    pub(crate) gateway: SocketAddr,
+    /// Folder of the answers that are to come
+    #[arg(long)]
+    pub(crate) answers: PathBuf,
+    /// How many objects there are
+    #[arg(long)]
+    pub(crate) objects: usize,
+    /// Requests in flight
+    #[arg(long)]
+    pub(crate) in_flight: usize,
 }

@@ -1,0 +1,159 @@
+//! What is aimed at, and whether this run has it.
+
+use super::OBJECT_BYTES;
+use super::cells::{LinkRow, LinkSpeed};
+use super::interference::Interference;
+use super::kernel::{Kernel, Way};
+use serde::{Deserialize, Serialize};
+
+/// One aim in one place.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Aim {
+    /// What shall hold.
+    pub aim: String,
+    /// Where.
+    pub place: String,
+    /// The ratio that was measured.
+    pub ratio: f64,
+    /// What it shall be at least.
+    pub at_least: f64,
+    /// The same to what is possible, where a link stands before the limit that the aim names: the answers cross it.
+    pub to_possible: Option<f64>,
+}
+
+impl Aim {
+    /// Whether it is met.
+    pub fn met(&self) -> bool {
+        self.ratio >= self.at_least
+    }
+}
+
+/// All aims that these speeds have.
+pub(super) fn aims(links: &[LinkRow], interference: &Interference) -> Vec<Aim> {
+    let mut aims = Vec::new();
+    for link in links {
+        for kernel in Kernel::ALL {
+            aims.extend(of_cells(link, kernel).into_iter().flatten());
+        }
+    }
+    aims.extend(fivefold(links, LinkSpeed::GBIT, Kernel::Scan));
+    aims.extend(fivefold(links, LinkSpeed::HUNDRED_MBIT, Kernel::Wordcount));
+    aims.push(Aim {
+        aim: "plain reads beside near-data work / beside the same load off the OSDs".into(),
+        place: "unlimited".into(),
+        ratio: interference.beside_near_data_mb_per_s / interference.beside_same_load_mb_per_s,
+        at_least: 0.9,
+        to_possible: None,
+    });
+    aims
+}
+
+fn rate(link: &LinkRow, kernel: Kernel, way: Way) -> Option<f64> {
+    Some(link.cell(kernel, way)?.mb_per_s)
+}
+
+/// `None` where a way was not measured.
+fn of_cells(link: &LinkRow, kernel: Kernel) -> Option<[Aim; 3]> {
+    let rate = |way| rate(link, kernel, way);
+    let (on, off, auto) = (rate(Way::On)?, rate(Way::Off)?, rate(Way::Auto)?);
+    let processor = rate(Way::Memory)?;
+    let slower = link.transport_mb_per_s.min(processor);
+    let possible = answers_mb_per_s(link, kernel)?.min(processor);
+    let aim = |aim: &str, ratio, at_least, to_possible| Aim {
+        aim: aim.into(),
+        place: format!("{kernel}, {}", link.speed),
+        ratio,
+        at_least,
+        to_possible,
+    };
+    Some([
+        aim(
+            "forced on / processor's limit",
+            on / processor,
+            0.8,
+            Some(on / possible),
+        ),
+        aim(
+            "forced off / lower of link and processor",
+            off / slower,
+            0.8,
+            None,
+        ),
+        aim("auto / better of on and off", auto / on.max(off), 0.9, None),
+    ])
+}
+
+/// Object bytes whose answers the link lets through when the function runs beside the objects.
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+fn answers_mb_per_s(link: &LinkRow, kernel: Kernel) -> Option<f64> {
+    let on = link.cell(kernel, Way::On)?;
+    let answer_bytes = on.received_bytes as f64 / on.calls.max(1) as f64;
+    Some(link.transport_mb_per_s * OBJECT_BYTES as f64 / answer_bytes.max(1.0))
+}
+
+fn fivefold(links: &[LinkRow], speed: LinkSpeed, kernel: Kernel) -> Option<Aim> {
+    let link = links.iter().find(|link| link.speed == speed)?;
+    Some(Aim {
+        aim: "forced on / forced off".into(),
+        place: format!("{kernel}, {speed}"),
+        ratio: rate(link, kernel, Way::On)? / rate(link, kernel, Way::Off)?,
+        at_least: 5.0,
+        to_possible: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cells::Cell;
+    use super::*;
+    use crate::report::Spread;
+
+    fn cell(way: Way, mb_per_s: f64) -> Cell {
+        Cell {
+            kernel: Kernel::Scan,
+            way,
+            mb_per_s,
+            latency_ms: Spread::default(),
+            calls: 2,
+            on_storage: 0,
+            received_bytes: OBJECT_BYTES as u64 / 2,
+            sent_bytes: 0,
+            storage_cpu_s: 0.0,
+            compute_cpu_s: 0.0,
+        }
+    }
+
+    #[test]
+    fn each_ratio_is_to_what_the_aim_names() {
+        let link = LinkRow {
+            speed: LinkSpeed::GBIT,
+            transport_mb_per_s: 100.0,
+            cells: vec![
+                cell(Way::On, 300.0),
+                cell(Way::Off, 60.0),
+                cell(Way::Auto, 150.0),
+                cell(Way::Memory, 1000.0),
+            ],
+        };
+        let interference = Interference {
+            alone_mb_per_s: 900.0,
+            beside_near_data_mb_per_s: 400.0,
+            beside_same_load_mb_per_s: 500.0,
+            near_data_mb_per_s: 1.0,
+            same_load_mb_per_s: 1.0,
+        };
+        let aims = aims(&[link], &interference);
+        let near = |one: f64, two: f64| (one - two).abs() < 1e-9;
+        let wanted = [0.3, 0.6, 0.5, 5.0, 0.8];
+        let ratios: Vec<f64> = aims.iter().map(|aim| aim.ratio).collect();
+        assert_eq!(ratios.len(), wanted.len());
+        assert!(
+            ratios.iter().zip(wanted).all(|(one, two)| near(*one, two)),
+            "{ratios:?}"
+        );
+        let met: Vec<bool> = aims.iter().map(Aim::met).collect();
+        assert_eq!(met, [false, false, false, true, false]);
+        // An answer is a quarter of its object: four times the link's 100 MB/s.
+        assert!(near(aims[0].to_possible.unwrap(), 0.75));
+    }
+}
