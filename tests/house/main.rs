@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test is allowed to panic")]
 
 mod answers;
+mod api;
 mod bad_input;
+#[cfg(feature = "ceph")]
+mod ceph;
 mod lab;
 mod main_job;
 mod plan;
+mod process;
 mod program;

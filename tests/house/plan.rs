@@ -1,15 +1,8 @@
 //! The plan of the house is true: who may know whom, and what ARCHITECTURE.md names exists.
 
+use crate::process::root;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
-}
 
 /// Crate by crate, the crates of the house that it may use. Downwards only.
 fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
@@ -45,7 +38,9 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ),
         (
             "bench",
-            vec!["types", "store", "registry", "worker", "gateway", "node"],
+            vec![
+                "types", "store", "dev-ceph", "registry", "worker", "gateway", "node",
+            ],
         ),
         ("cli", vec!["types", "store", "node", "bench", "dev-ceph"]),
         ("tests", vec!["types", "node"]),

@@ -1,94 +1,10 @@
 //! The program as users run it: the README's commands, and how it ends.
 
+use crate::process::{Running, program, root};
 use reqwest::{Client, StatusCode};
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
-}
-
-/// The program: named by `PROGRAM_UNDER_TEST`, as `./test` does, or built here.
-#[allow(clippy::disallowed_methods, reason = "a test's settings")]
-fn program() -> PathBuf {
-    if let Ok(path) = std::env::var("PROGRAM_UNDER_TEST") {
-        return path.into();
-    }
-    let build = Command::new("cargo")
-        .args(["build", "--release", "--message-format=json"])
-        .current_dir(root())
-        .output();
-    let messages = String::from_utf8(build.unwrap().stdout).unwrap();
-    let mut executables = messages.lines().filter_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        (message["target"]["name"] == "ganglion")
-            .then(|| message["executable"].as_str().map(PathBuf::from))?
-    });
-    executables.next_back().expect("cargo names what it built")
-}
-
-/// A running program, ended by its pid when the test is over.
-struct Running {
-    child: Child,
-    addresses: Vec<String>,
-}
-
-impl Running {
-    /// Starts it in `folder` and waits until it says where it listens.
-    fn start(arguments: &[&str], folder: &Path, listeners: usize) -> Self {
-        let mut child = Command::new(program())
-            .args(arguments)
-            .current_dir(folder)
-            .env(
-                "GANGLION_LISTEN_HTTP",
-                format!("[{}]", vec!["\"127.0.0.1:0\""; listeners].join(", ")),
-            )
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut addresses = Vec::new();
-        let mut told = String::new();
-        while addresses.len() < listeners {
-            let line = lines
-                .next()
-                .unwrap_or_else(|| panic!("it ended early:\n{told}"))
-                .unwrap();
-            if let Some((_, address)) = line.split_once("listening on http://") {
-                addresses.push(address.trim().to_owned());
-            }
-            told.push_str(&line);
-            told.push('\n');
-        }
-        // Whatever else it says has to go somewhere.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, addresses }
-    }
-
-    fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ended_already = self.child.kill();
-        let _reaped = self.child.wait();
-    }
-}
 
 async fn until_ready(client: &Client, address: &str) {
     for _ in 0..1_000 {

@@ -1,0 +1,7 @@
+//! The house on a real Ceph with a real Redis, in processes of its own.
+
+mod bad_input;
+mod cephx;
+mod failures;
+mod lab;
+mod members;
