@@ -5,8 +5,9 @@
 
 use crate::args::{Command, NodeOptions, ServeArgs, UpArgs};
 use crate::output::Ui;
-use anyhow::{Context, Result};
-use ganglion_node::{Cluster, Process, Settings, Topology, start_logging, termination};
+use anyhow::{Context, Result, bail};
+use ganglion_node::{Process, Role, Service, Settings, Topology, start_logging, termination};
+use ganglion_types::Error;
 use serde::Serialize;
 use serde_json::Value;
 use std::path::Path;
@@ -26,7 +27,8 @@ pub(crate) struct Setting {
 /// The runtime of a command. Those that run guests in this process need threads with room for a guest's stack.
 pub(crate) fn runtime(command: &Command) -> Result<Runtime> {
     let settings = match command {
-        Command::Up(UpArgs { node, .. }) | Command::Serve(ServeArgs { node }) => settings_of(node)?,
+        Command::Up(UpArgs { node, .. }) => settings_of(node)?,
+        Command::Serve(args) => settings_to_serve(args)?,
         Command::Demo(_) | Command::Bench(_) | Command::BenchServer(_) => Settings::default(),
         _ => return Ok(Runtime::new()?),
     };
@@ -41,9 +43,9 @@ pub(crate) async fn up(args: &UpArgs, ui: &Ui) -> Result<()> {
         compute: args.compute.into(),
         storage: args.storage.into(),
     };
-    let cluster = Cluster::start(Process::new(settings)?, topology).await?;
+    let cluster = Service::cluster(Process::new(settings)?, topology).await?;
     if !args.no_functions {
-        cluster.upload_bundled().await?;
+        cluster.frontend()?.upload_bundled().await?;
     }
     ui.note(format_args!(
         "a gateway, {} compute and {} storage nodes are up",
@@ -52,25 +54,36 @@ pub(crate) async fn up(args: &UpArgs, ui: &Ui) -> Result<()> {
     until_told(cluster, ui).await
 }
 
-/// One node with every role, until a signal.
+/// The roles of one process, until a signal.
 pub(crate) async fn serve(args: &ServeArgs, ui: &Ui) -> Result<()> {
-    let settings = settings_of(&args.node)?;
+    let settings = settings_to_serve(args)?;
     start_logging(&settings.log)?;
-    let cluster = Cluster::start_single(Process::new(settings)?).await?;
-    until_told(cluster, ui).await
+    let service = Service::start(Process::new(settings)?).await?;
+    if args.functions {
+        service.frontend()?.upload_bundled().await?;
+    }
+    until_told(service, ui).await
 }
 
-/// Says where a cluster listens, and ends it in order when the process is told to.
-pub(crate) async fn until_told(cluster: Cluster, ui: &Ui) -> Result<()> {
-    for address in cluster.addresses() {
-        ui.note(format_args!("listening on http://{address}"));
+/// Says where a process listens, and ends it in order when it is told to.
+pub(crate) async fn until_told(service: Service, ui: &Ui) -> Result<()> {
+    for address in service.node_addresses() {
+        ui.note(format_args!("listening for other nodes on {address}"));
     }
-    let signal = termination().await?;
+    if let Ok(frontend) = service.frontend() {
+        for address in frontend.addresses() {
+            ui.note(format_args!("listening on http://{address}"));
+        }
+    }
+    let signal = tokio::select! {
+        signal = termination() => signal?,
+        error = service.failure() => return Err(error.into()),
+    };
     ui.note(format_args!(
         "{signal}: running calls finish, new ones are refused"
     ));
     tokio::select! {
-        finished = cluster.shutdown() => if !finished {
+        finished = service.shutdown() => if !finished {
             ui.note("what was still running was cut off (setting drain.grace)");
         },
         again = termination() => ui.note(format_args!("{}: ending at once", again?)),
@@ -78,11 +91,44 @@ pub(crate) async fn until_told(cluster: Cluster, ui: &Ui) -> Result<()> {
     Ok(())
 }
 
+/// The settings of `serve`: its flags over all the rest.
+fn settings_to_serve(args: &ServeArgs) -> Result<Settings> {
+    let mut settings = settings_of(&args.node)?;
+    if !args.role.is_empty() {
+        settings.node.roles.clone_from(&args.role);
+    }
+    if let Some(name) = &args.name {
+        settings.node.name.clone_from(name);
+    }
+    if !args.peer.is_empty() {
+        settings.cluster.nodes.clone_from(&args.peer);
+    }
+    if let Some(url) = &args.redis {
+        settings.redis.url.clone_from(url);
+    }
+    if let Some(listen) = args.listen {
+        match settings.node.roles.as_slice() {
+            roles if !roles.contains(&Role::Compute) => settings.storage.listen = listen,
+            roles if !roles.contains(&Role::Storage) => settings.compute.listen = listen,
+            _ => bail!(Error::invalid(
+                "--listen is one address, and this process has two workers: set storage.listen and compute.listen"
+            )),
+        }
+    }
+    if !args.osd.is_empty() {
+        settings.ceph.osds.clone_from(&args.osd);
+    }
+    Ok(settings)
+}
+
 /// The settings of a command that starts nodes: its flags over all the rest.
 fn settings_of(options: &NodeOptions) -> Result<Settings> {
     let mut settings = Settings::load(options.config.as_deref())?;
     if let Some(data) = &options.data {
         settings.data.clone_from(data);
+    }
+    if let Some(conf) = &options.ceph {
+        settings.ceph.conf.clone_from(conf);
     }
     if !options.http.is_empty() {
         settings.listen.http.clone_from(&options.http);

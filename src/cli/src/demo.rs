@@ -4,14 +4,17 @@ use crate::args::DemoArgs;
 use crate::cluster::until_told;
 use crate::output::{Ui, number, table, words};
 use crate::units;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use ganglion_bench::corpus;
-use ganglion_node::{Cluster, Process, Settings, Topology};
+use ganglion_dev_ceph::{MiniCeph, Options};
+use ganglion_node::{Frontend, Process, Service, Settings, Topology};
 use ganglion_store::PutOptions;
-use ganglion_types::ObjectKey;
+use ganglion_types::{Error, ObjectKey};
 use reqwest::Client;
 use serde::Serialize;
+use std::path::Path;
 use std::time::Duration;
+use tokio::task::spawn_blocking;
 
 const TENANT: &str = "ndp";
 const FUNCTION: &str = "wordcount";
@@ -54,14 +57,23 @@ pub(crate) async fn demo(args: &DemoArgs, ui: &Ui) -> Result<()> {
         ..Settings::default()
     };
     settings.listen.http = vec![([127, 0, 0, 1], 0).into()];
+    // Ended, by being dropped, after everything that uses it.
+    let ceph = match args.ceph {
+        true => Some(start_ceph(folder.path(), ui).await?),
+        false => None,
+    };
+    if let Some(ceph) = &ceph {
+        settings.ceph.conf = ceph.conf();
+    }
     ui.note(format_args!(
         "starting a gateway, {} compute and {} storage nodes in this process",
         TOPOLOGY.compute, TOPOLOGY.storage
     ));
-    let cluster = Cluster::start(Process::new(settings)?, TOPOLOGY).await?;
-    cluster.upload_bundled().await?;
-    let objects = store_corpus(&cluster, args, ui).await?;
-    let rows = call_both_ways(&cluster, &objects, ui).await?;
+    let cluster = Service::cluster(Process::new(settings)?, TOPOLOGY).await?;
+    let frontend = cluster.frontend()?;
+    frontend.upload_bundled().await?;
+    let objects = store_corpus(frontend, args, ui).await?;
+    let rows = call_both_ways(frontend, &objects, ui).await?;
     ui.result(
         &serde_json::json!({ "function": FUNCTION, "objects": rows }),
         report(&rows),
@@ -78,7 +90,23 @@ pub(crate) async fn demo(args: &DemoArgs, ui: &Ui) -> Result<()> {
     Ok(())
 }
 
-async fn store_corpus(cluster: &Cluster, args: &DemoArgs, ui: &Ui) -> Result<Vec<String>> {
+/// A cluster of as many OSDs as there are storage nodes.
+async fn start_ceph(folder: &Path, ui: &Ui) -> Result<MiniCeph> {
+    if !cfg!(feature = "ceph") {
+        bail!(Error::invalid(
+            "this build is without Ceph: build with `cargo build --release --features ceph`"
+        ));
+    }
+    let osds = u32::try_from(TOPOLOGY.storage)?;
+    ui.note(format_args!("starting a Ceph monitor and {osds} OSDs"));
+    let options = Options {
+        osds,
+        ..Options::new(folder.join("ceph"))
+    };
+    Ok(spawn_blocking(move || MiniCeph::up(&options)).await??)
+}
+
+async fn store_corpus(frontend: &Frontend, args: &DemoArgs, ui: &Ui) -> Result<Vec<String>> {
     let bytes = usize::try_from(args.size.as_u64()).context("--size")?;
     let bar = ui.progress(
         "storing objects",
@@ -89,7 +117,7 @@ async fn store_corpus(cluster: &Cluster, args: &DemoArgs, ui: &Ui) -> Result<Vec
         let key = format!("book-{index:02}");
         let object = ObjectKey::new(TENANT, &key)?;
         let text = corpus(u64::from(index), bytes);
-        cluster
+        frontend
             .objects()
             .put(&object, text, PutOptions::default())
             .await?;
@@ -100,10 +128,10 @@ async fn store_corpus(cluster: &Cluster, args: &DemoArgs, ui: &Ui) -> Result<Vec
     Ok(objects)
 }
 
-async fn call_both_ways(cluster: &Cluster, objects: &[String], ui: &Ui) -> Result<Vec<Row>> {
+async fn call_both_ways(frontend: &Frontend, objects: &[String], ui: &Ui) -> Result<Vec<Row>> {
     let caller = Caller {
         client: Client::new(),
-        address: cluster.addresses()[0].to_string(),
+        address: frontend.addresses()[0].to_string(),
     };
     let calls = objects.len() * CALLS * 2;
     let bar = ui.progress("running wordcount", None);

@@ -103,6 +103,7 @@ async fn run(command: &Command, cli: &Cli, ui: &Ui) -> Outcome<u8> {
         Command::Bench(command) => bench::run(command, ui).await?,
         Command::BenchServer(args) => bench::serve(args).await?,
         Command::DevCeph(command) => dev_ceph::run(command, ui).await?,
+        Command::BenchLoad(args) => bench::load(args).await?,
         Command::Config(command) => config::run(command, ui)?,
         Command::Completion(args) => completion::print(args, ui)?,
         Command::Deploy(args) => {

@@ -5,7 +5,7 @@ use crate::problem::Problem;
 use axum::body::{Body, BodyDataStream};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use ganglion_store::{ObjectMeta, ObjectStore, PutOptions};
+use ganglion_store::{CommitId, ObjectMeta, ObjectStore, PutOptions};
 use ganglion_types::{Error, ObjectKey};
 use hyper::body::Body as _;
 
@@ -37,6 +37,15 @@ impl BodyLimit {
 }
 
 impl App {
+    /// A name for a write that is no guest's: by it a store that got no answer finds out whether the write took place, and it
+    /// keeps the names of effects that were there before.
+    pub(crate) fn own_effect(&self) -> CommitId {
+        CommitId {
+            call: self.call_ids.next(),
+            sequence: 0,
+        }
+    }
+
     /// The limit of an uploaded module.
     pub(crate) fn module_limit(&self) -> BodyLimit {
         BodyLimit {

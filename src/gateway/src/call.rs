@@ -63,7 +63,6 @@ impl App {
             )));
         }
         let wishes = Wishes {
-            writes_objects: record.writes_objects,
             storage: asked.storage && asked.ndp == Ndp::Allowed,
         };
         let call = Call {

@@ -4,11 +4,13 @@
 //!   facts ──> decide ──> peer.execute ──> answer ──> learn
 //!     ^                      │
 //!     │   Busy, Unavailable: nothing ran; the node is crossed out and the rest decides again
-//!     └── Indeterminate:     it may have run; once more on compute, when the function cannot write objects
+//!     └── Indeterminate:     it may have run; once more on compute, as the same call
 //! ```
 //!
 //! The two ways back are kept apart (invariant 3 of the architecture): a call that may have run is never reported as
-//! refused, whatever happens to its second attempt.
+//! refused, whatever happens to its second attempt. That attempt is the same call: each of its writes carries the call's id and
+//! its place among them, and one that the first attempt has made already is not made again (invariant 4). What it reads may be
+//! what the first attempt wrote.
 
 use crate::facts::{Knowledge, way_to};
 use crate::metrics::Metrics;
@@ -30,8 +32,6 @@ use tokio_util::task::TaskTracker;
 /// What the request says of placement, beyond what the call itself carries.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wishes {
-    /// Whether the function can write objects, so that running it twice could be seen.
-    pub(crate) writes_objects: bool,
     /// Run it on storage wherever that is possible (`is_storage` of Faasm).
     pub(crate) storage: bool,
 }
@@ -142,12 +142,7 @@ impl Dispatcher {
             };
             self.metrics.refused(decision.chosen.site, error.kind());
             refused[decision.chosen.index] = true;
-            past.take(
-                decision.chosen.node,
-                error,
-                wishes,
-                self.settings.attempts_max,
-            )?;
+            past.take(decision.chosen.node, error, self.settings.attempts_max)?;
         }
     }
 
@@ -253,18 +248,12 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Past {
     /// A node has not answered with a result: goes on (`Ok`) or ends the call.
-    fn take(
-        &mut self,
-        node: &NodeId,
-        error: Error,
-        wishes: Wishes,
-        attempts_max: u32,
-    ) -> Result<()> {
+    fn take(&mut self, node: &NodeId, error: Error, attempts_max: u32) -> Result<()> {
         self.attempts += 1;
         let again = self.attempts < attempts_max;
         match error.kind() {
             kind if kind.nothing_ran() && again => Ok(()),
-            ErrorKind::Indeterminate if again && !wishes.writes_objects && self.lost.is_none() => {
+            ErrorKind::Indeterminate if again && self.lost.is_none() => {
                 self.lost = Some((node.clone(), error));
                 Ok(())
             }
@@ -288,7 +277,7 @@ impl Past {
         let written = match &self.lost {
             Some((lost, _)) => write!(
                 reason,
-                "{node}: {lost} gave no answer, and the function writes no objects"
+                "{node}: {lost} gave no answer, and a repeat writes nothing twice"
             ),
             None if !wishes.storage => write!(reason, "{decision}"),
             None if decision.chosen.site == Site::Storage => {

@@ -4,7 +4,7 @@ use crate::app::{App, Shared};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use ganglion_types::{Bucket, Error, Load, Site};
+use ganglion_types::{Error, ErrorKind, Load, ObjectKey, Site};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::problem::Problem;
 
-/// How long the store may take to list one key before it counts as unreachable.
+/// How long the store may take to look at one key before it counts as unreachable.
 const STORE_WAIT: Duration = Duration::from_secs(2);
 
 /// Whether calls can be taken.
@@ -63,11 +63,12 @@ async fn reasons(app: &App) -> Vec<String> {
     reasons
 }
 
+/// One look at one key: a listing would ask every node, and Ceph for every object.
 async fn store_answers(app: &App) -> Result<(), Error> {
-    let bucket = Bucket::new(".functions")?;
-    let listed = app.store.list(&bucket, "", None, 1);
-    match tokio::time::timeout(STORE_WAIT, listed).await {
-        Ok(listed) => listed.map(|_| ()),
+    let key = ObjectKey::new(".functions", "ready")?;
+    match tokio::time::timeout(STORE_WAIT, app.store.stat(&key)).await {
+        Ok(Err(error)) if error.kind() != ErrorKind::NotFound => Err(error),
+        Ok(_) => Ok(()),
         Err(_) => Err(Error::unavailable(format!(
             "no answer within {STORE_WAIT:?}"
         ))),

@@ -1,25 +1,40 @@
 //! The composition root: settings, clocks, telemetry, nodes and their roles, shutdown.
 //!
-//! Everything that the other rooms are passed is made here, and nothing else is: a [`Cluster`] is a gateway, compute
-//! nodes and storage nodes, each with a store, a worker and sockets of its own, in one process or (later) in many.
+//! Everything that the other rooms are passed is made here, and nothing else is. A [`Service`] is what one process runs: the
+//! roles of its settings ([`Service::start`]), or a whole cluster with sockets between its nodes ([`Service::cluster`]).
 
 mod ambient;
+mod backend;
 mod bundled;
+#[cfg(feature = "ceph")]
+mod ceph;
+#[cfg(not(feature = "ceph"))]
+#[path = "ceph_absent.rs"]
+mod ceph;
 mod cluster;
 mod directory;
 mod duration;
+mod files;
+mod follow;
+mod frontend;
 mod local_peer;
 mod network;
 mod process;
+mod roles;
+mod serve;
+mod service;
 mod settings;
 mod shutdown;
 mod telemetry;
 
 pub use ambient::HostAmbient;
 pub use bundled::{BUNDLED, BundledFunction};
-pub use cluster::{Cluster, Topology};
+pub use cluster::Topology;
+pub use frontend::Frontend;
 pub use network::{HttpSettings, LinkOptions, ServerSettings};
 pub use process::{Process, build_runtime};
+pub use roles::{CephSettings, ClusterSettings, NodeSettings, RedisSettings, Role};
+pub use service::Service;
 pub use settings::{
     GatewayOptions, Limits, ListenSettings, LogFormat, LogSettings, Settings, SiteSettings,
 };

@@ -2,7 +2,8 @@
 
 use crate::ambient::HostAmbient;
 use crate::settings::{Settings, SiteSettings};
-use ganglion_registry::stack_bytes_of;
+use ganglion_registry::{Modules, stack_bytes_of};
+use ganglion_store::ObjectStore;
 use ganglion_types::{Ambient, Error, Result, Site};
 use ganglion_worker::{EngineMemory, Epochs, Inline, WorkerSettings, engine};
 use std::sync::Arc;
@@ -65,11 +66,19 @@ impl Process {
         self.ambient.clone()
     }
 
+    /// Functions by content, kept in `objects`; machine code is kept in the data folder.
+    ///
+    /// # Errors
+    /// `Unavailable` when the folder cannot be had.
+    pub(crate) fn modules(&self, objects: Arc<dyn ObjectStore>) -> Result<Arc<Modules>> {
+        let folder = self.settings.data.join("artefacts");
+        let limits = self.settings.module_limits();
+        let modules = Modules::open(self.engine.clone(), &folder, objects, limits)?;
+        Ok(Arc::new(modules))
+    }
+
     pub(crate) fn worker_settings(&self, site: Site) -> WorkerSettings {
-        let SiteSettings { permits, queue } = match site {
-            Site::Compute => self.settings.compute,
-            Site::Storage => self.settings.storage,
-        };
+        let &SiteSettings { permits, queue, .. } = self.settings.site(site);
         let per_core = u32::try_from(self.cores).unwrap_or(u32::MAX);
         WorkerSettings {
             permits: if permits == 0 { per_core } else { permits },

@@ -5,11 +5,12 @@
 
 use crate::duration;
 use crate::network::{HttpSettings, LinkOptions, ServerSettings};
+use crate::roles::{CephSettings, ClusterSettings, NodeSettings, RedisSettings};
 use bytesize::ByteSize;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use ganglion_gateway::GatewaySettings;
-use ganglion_types::{CallLimits, Error, ModuleLimits, Result};
+use ganglion_types::{CallLimits, Error, ModuleLimits, Result, Site};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,14 @@ const NOT_SETTINGS: [&str; 3] = ["url", "user", "config"];
 pub struct Settings {
     /// Where objects, functions and machine code are kept.
     pub data: PathBuf,
+    /// What this process is.
+    pub node: NodeSettings,
+    /// The other nodes.
+    pub cluster: ClusterSettings,
+    /// The Redis through which nodes find each other.
+    pub redis: RedisSettings,
+    /// The Ceph cluster that keeps the objects.
+    pub ceph: CephSettings,
     /// Where to listen.
     pub listen: ListenSettings,
     /// What guests and requests may use.
@@ -108,13 +117,17 @@ pub struct GatewayOptions {
 }
 
 /// A kind of node.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SiteSettings {
     /// Guests that compute at once on a node; 0: one for each core.
     pub permits: u32,
     /// Calls that may wait for a permit; one more is refused.
     pub queue: u32,
+    /// Where the node listens for other nodes, when it is part of a cluster. There is no authentication.
+    pub listen: SocketAddr,
+    /// What other nodes are told in place of that; empty: the same.
+    pub advertise: String,
 }
 
 /// Guests of a process.
@@ -160,15 +173,17 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             data: ".ganglion".into(),
+            node: NodeSettings::default(),
+            cluster: ClusterSettings::default(),
+            redis: RedisSettings::default(),
+            ceph: CephSettings::default(),
             listen: ListenSettings::default(),
             limits: Limits::default(),
-            compute: SiteSettings {
-                permits: 0,
-                queue: 1024,
-            },
+            compute: SiteSettings::default(),
             storage: SiteSettings {
-                permits: 0,
                 queue: 64,
+                listen: ([127, 0, 0, 1], 7461).into(),
+                ..SiteSettings::default()
             },
             worker: WorkerSettings::default(),
             log: LogSettings::default(),
@@ -217,6 +232,8 @@ impl Default for SiteSettings {
         Self {
             permits: 0,
             queue: 1024,
+            listen: ([127, 0, 0, 1], 7462).into(),
+            advertise: String::new(),
         }
     }
 }
@@ -308,6 +325,14 @@ impl Settings {
         figment
             .extract()
             .map_err(|error| Error::invalid(format!("settings: {error}")))
+    }
+
+    /// The settings of a kind of node.
+    pub(crate) fn site(&self, site: Site) -> &SiteSettings {
+        match site {
+            Site::Compute => &self.compute,
+            Site::Storage => &self.storage,
+        }
     }
 
     /// What one call may use.

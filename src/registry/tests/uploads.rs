@@ -14,6 +14,13 @@ use wasmtime::Engine;
 #[derive(Default)]
 struct Clock(AtomicU64);
 
+impl Clock {
+    fn pass(&self, time: Duration) {
+        let time = u64::try_from(time.as_nanos()).unwrap();
+        self.0.fetch_add(time, Ordering::Relaxed);
+    }
+}
+
 /// After how long a name is looked at again.
 const NAME_AGE: Duration = Duration::from_secs(1);
 
@@ -237,9 +244,7 @@ async fn what_one_gateway_uploads_and_deletes_another_learns_without_making_a_ca
         first.module,
         "as it was just seen"
     );
-    lab.clock
-        .0
-        .fetch_add(2 * NAME_AGE.as_nanos() as u64, Ordering::Relaxed);
+    lab.clock.pass(2 * NAME_AGE);
     assert_eq!(
         module_there().await.unwrap(),
         first.module,
@@ -256,9 +261,7 @@ async fn what_one_gateway_uploads_and_deletes_another_learns_without_making_a_ca
     };
     until(&|seen| seen == Ok(second.module)).await;
     ours.delete(&name("f")).await.unwrap();
-    lab.clock
-        .0
-        .fetch_add(2 * NAME_AGE.as_nanos() as u64, Ordering::Relaxed);
+    lab.clock.pass(2 * NAME_AGE);
     until(&|seen| seen == Err(ErrorKind::NotFound)).await;
 }
 

@@ -236,6 +236,40 @@ mod tests {
         assert_eq!(memory(&pool.take(&image).unwrap().unwrap()), expected(1));
     }
 
+    /// Whether the kernel gives 2 MiB pages to whoever asks.
+    fn large_pages_are_given() -> bool {
+        let enabled = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
+        enabled.is_ok_and(|modes| !modes.contains("[never]"))
+    }
+
+    #[test]
+    fn filling_a_window_that_expects_it_takes_a_fault_for_each_large_page() {
+        let faults = || {
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            let behind_name = stat.rsplit_once(") ").unwrap().1;
+            behind_name
+                .split(' ')
+                .nth(7)
+                .unwrap()
+                .parse::<u64>()
+                .unwrap()
+        };
+        let pool = SlotPool::new(1);
+        let image = image(1);
+        let lease = pool.take(&image).unwrap().unwrap();
+        let (offset, size) = lease.window_at_the_end(4 * WINDOW);
+        lease.grow_to(size).unwrap();
+        lease.enter_window(offset, 4 * WINDOW);
+        lease.expect_filling(offset, 4 * WINDOW).unwrap();
+        let before = faults();
+        memory(&lease)[offset..].fill(9);
+        let taken = faults() - before;
+        assert!(taken < 100 || !large_pages_are_given(), "{taken} faults");
+        lease.expect_filling(offset, PAGE_BYTES).unwrap();
+        drop(lease);
+        assert_eq!(memory(&pool.take(&image).unwrap().unwrap()), expected(1));
+    }
+
     #[test]
     fn an_object_cut_short_reads_as_zeros_and_marks_the_slot() {
         let pool = SlotPool::new(1);

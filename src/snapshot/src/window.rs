@@ -1,6 +1,8 @@
 //! Object windows: ranges of linear memory, above the heap, over which objects are mapped.
 
 use crate::{MapError, PAGE_BYTES, Slot};
+use rustix::io::Errno;
+use rustix::mm::{Advice, madvise};
 use std::fs::File;
 
 /// Windows begin at multiples of this, in the guest's addresses and the host's, so that the page cache's 2 MiB pages can
@@ -88,6 +90,30 @@ impl Slot {
                 .write_bytes(0, mapped - len_bytes)
         };
         Ok(())
+    }
+
+    /// Asks for 2 MiB pages under the window at `offset`, which is about to be filled: one fault in place of 512. The kernel may
+    /// have none to give; a window below that size asks for nothing.
+    ///
+    /// # Errors
+    /// The kernel's.
+    ///
+    /// # Panics
+    /// When that leaves the memory.
+    pub fn expect_filling(&self, offset: usize, len_bytes: usize) -> Result<(), MapError> {
+        if len_bytes < WINDOW_ALIGN_BYTES {
+            return Ok(());
+        }
+        let len = window_len(len_bytes);
+        assert!(offset + len <= self.size_bytes());
+        // SAFETY: the range lies in this slot's memory (asserted), and advice on page sizes changes no contents.
+        let advised =
+            unsafe { madvise(self.base().add(offset).cast(), len, Advice::LinuxHugepage) };
+        match advised {
+            // A kernel that is built without them.
+            Err(Errno::INVAL) => Ok(()),
+            advised => advised.map_err(MapError::of("asking for large pages")),
+        }
     }
 
     /// Gives the window that begins at `offset` back: zeros in its place, and a later window may use it. `false` when no

@@ -2,6 +2,7 @@
 
 use bytesize::ByteSize;
 use clap::{Args, Subcommand};
+use ganglion_node::Role;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -14,6 +15,9 @@ pub(crate) struct NodeOptions {
     /// Address of the HTTP API; may be repeated [default: 127.0.0.1:8080 and 127.0.0.1:8002]
     #[arg(long, value_name = "ADDR")]
     pub(crate) http: Vec<SocketAddr>,
+    /// Keep the objects in Ceph: its ceph.conf [default: files in the data folder]
+    #[arg(long, value_name = "CONF")]
+    pub(crate) ceph: Option<PathBuf>,
     /// Settings file [default: ./ganglion.toml if there is one]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -43,16 +47,40 @@ pub(crate) struct UpArgs {
     pub(crate) node: NodeOptions,
 }
 
-/// Run one node with every role, for a service manager or a container
+/// Run the roles of one process: gateway, compute, storage, or several of them
 ///
-/// One process that keeps objects, runs functions and serves the API, with settings from flags, `GANGLION_*`,
-/// ganglion.toml and defaults, in this order. Drains on SIGTERM.
+/// Without --role the process has them all: it keeps objects, runs functions and serves the API. In a cluster each process
+/// has its part: gateways take calls over HTTP and place them, compute workers run them, and a storage worker beside every
+/// OSD runs those that are to be near their object. Nodes find each other through Redis (--redis), or each is told of
+/// the others (--peer). Settings come from flags, `GANGLION_*`, ganglion.toml and defaults, in this order. Drains on
+/// SIGTERM: running calls finish, and the others send no new ones.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  ganglion serve
-  ganglion serve --config /etc/ganglion.toml
-  ganglion serve --data /srv/ganglion --http 10.0.0.5:8080")]
+  ganglion serve --data /srv/ganglion --http 10.0.0.5:8080
+  ganglion serve --role gateway,compute --ceph ceph.conf --peer storage-a=10.0.0.2:7461/0,1 --peer storage-b=10.0.0.3:7461/2
+  ganglion serve --role storage --redis redis://10.0.0.1:6379 --ceph ceph.conf --listen 10.0.0.2:7461 --osd 3")]
 pub(crate) struct ServeArgs {
+    /// Role of this process; may be repeated, or a list [default: gateway,compute,storage]
+    #[arg(long, value_name = "ROLE", value_delimiter = ',')]
+    pub(crate) role: Vec<Role>,
+    /// Name of its nodes among their kind: compute-NAME, storage-NAME [default: the host's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Where its worker listens for other nodes [default: 127.0.0.1:7461 for storage, 127.0.0.1:7462 for compute]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Redis through which nodes find each other
+    #[arg(long, value_name = "URL")]
+    pub(crate) redis: Option<String>,
+    /// Another node, as compute-NAME=HOST:PORT or storage-NAME=HOST:PORT[/OSD,OSD]; may be repeated
+    #[arg(long, value_name = "NODE")]
+    pub(crate) peer: Vec<String>,
+    /// OSD that the storage worker is beside; may be repeated [default: those of this host]
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) osd: Vec<u32>,
+    /// Deploy the bundled functions
+    #[arg(long)]
+    pub(crate) functions: bool,
     #[command(flatten)]
     pub(crate) node: NodeOptions,
 }
@@ -64,8 +92,8 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ganglion demo
-  ganglion demo --objects 50 --size 16MiB
-  ganglion demo --keep")]
+  ganglion demo --ceph
+  ganglion demo --objects 50 --size 16MiB --keep")]
 pub(crate) struct DemoArgs {
     /// Objects to make
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -73,6 +101,10 @@ pub(crate) struct DemoArgs {
     /// Size of each
     #[arg(long, value_name = "SIZE", default_value = "4MiB")]
     pub(crate) size: ByteSize,
+    /// Keep the objects in a real Ceph cluster, started for it (needs ceph-mon, ceph-osd, ceph-common, and a build with
+    /// `--features ceph`)
+    #[arg(long)]
+    pub(crate) ceph: bool,
     /// Leave the cluster running, and its folder in place, until Ctrl-C
     #[arg(long)]
     pub(crate) keep: bool,

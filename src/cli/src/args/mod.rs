@@ -12,7 +12,7 @@ mod invoke;
 mod object;
 mod read;
 
-pub(crate) use bench::{BenchArgs, BenchCommand, BenchServerArgs};
+pub(crate) use bench::{BenchArgs, BenchCommand, BenchLoadArgs, BenchServerArgs, PlacementArgs};
 pub(crate) use cluster::{ConfigCommand, DemoArgs, NodeCommand, NodeOptions, ServeArgs, UpArgs};
 pub(crate) use dev_ceph::{
     DevCephCommand, DevCephExecArgs, DevCephUpArgs, FolderOption, StoreKind,
@@ -112,6 +112,8 @@ pub(crate) enum Command {
     Bench(BenchCommand),
     #[command(hide = true)]
     BenchServer(BenchServerArgs),
+    #[command(hide = true)]
+    BenchLoad(BenchLoadArgs),
     Completion(CompletionArgs),
 }
 

@@ -137,7 +137,10 @@ async fn put(
     done: &'static [u8],
 ) -> Response {
     let stored = async {
-        let options = PutOptions::default();
+        let options = PutOptions {
+            commit: Some(app.own_effect()),
+            ..PutOptions::default()
+        };
         body::store(body, app.object_limit(), &*app.store, &key?, options).await
     };
     match stored.await {

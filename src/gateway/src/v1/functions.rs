@@ -29,7 +29,7 @@ pub(crate) struct FunctionJson {
     uploaded_ms: u64,
     /// Where in the input its object is named: `none`, `first-word` or `input`.
     object: &'static str,
-    /// Whether it can write objects; one that cannot is run again when an answer was lost.
+    /// Whether it can write objects.
     writes_objects: bool,
 }
 

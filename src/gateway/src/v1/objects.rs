@@ -115,7 +115,7 @@ pub(crate) async fn put_object(
         let key = named(path)?;
         let options = PutOptions {
             condition: condition(&app, &key, &headers).await?,
-            commit: None,
+            commit: Some(app.own_effect()),
         };
         let stored = body::store(body, app.object_limit(), &*app.store, &key, options).await;
         // Its size may have changed even when the answer was lost.

@@ -184,7 +184,7 @@ fn map_file(
     )))
 }
 
-/// From another node: pieces, read ahead, copied into the window as they come.
+/// Not a file of this host: straight into the window where the store can, or else in pieces that are copied there.
 fn fetch(
     caller: &mut Caller<'_, Guest>,
     store: &Arc<dyn ObjectStore>,
@@ -197,6 +197,68 @@ fn fetch(
         Ok(offset) => offset,
         Err(error) => return Ok(Err(error)),
     };
+    if let Err(error) = caller.data().slot.expect_filling(offset, length) {
+        return Ok(Err(Error::internal(format!(
+            "a window for {object}: {error}"
+        ))));
+    }
+    let fetched = match read_straight(caller, store, object, meta, range, offset)? {
+        Some(fetched) => fetched,
+        None => copy_pieces(caller, store, object, meta, range, offset)?,
+    };
+    Ok(match fetched {
+        Ok(bytes) if bytes == range.length => Ok(address(offset)),
+        Ok(_) => Err(Error::corrupt(format!("{object} ended before its size"))),
+        Err(error) => Err(error),
+    })
+}
+
+/// `None` where the store does not offer it; otherwise how many bytes came.
+fn read_straight(
+    caller: &mut Caller<'_, Guest>,
+    store: &Arc<dyn ObjectStore>,
+    object: &ObjectKey,
+    meta: &ObjectMeta,
+    range: ByteRange,
+    offset: usize,
+) -> Result<Option<Result<u64, Error>>> {
+    let remote = is_remote(caller, object)?;
+    let (memory, guest) = memory_and_guest(caller)?;
+    let Some(reach) = &guest.reach else {
+        return Err(fault("start-up code cannot reach objects"));
+    };
+    let length = usize::try_from(range.length).unwrap_or(usize::MAX);
+    let into = &mut memory[offset..offset + length];
+    let before = guest.ambient.monotonic_ns();
+    let mut stopped = None;
+    let read = store.read_into(object, meta.version, range.offset, into, &mut |reading| {
+        reach.waiting.wait(reading).map_err(|error| {
+            stopped = Some(error);
+            Error::deadline("stopped while it waits for an object")
+        })
+    });
+    match (stopped, read) {
+        (Some(error), _) => Err(error),
+        (None, None) => Ok(None),
+        (None, Some(read)) => {
+            let read = read.map(|bytes| bytes as u64);
+            if remote {
+                guest.objects.link_ns += guest.ambient.monotonic_ns() - before;
+                guest.objects.moved_bytes += *read.as_ref().unwrap_or(&0);
+            }
+            Ok(Some(read))
+        }
+    }
+}
+
+fn copy_pieces(
+    caller: &mut Caller<'_, Guest>,
+    store: &Arc<dyn ObjectStore>,
+    object: &ObjectKey,
+    meta: &ObjectMeta,
+    range: ByteRange,
+    offset: usize,
+) -> Result<Result<u64, Error>> {
     let starts = (0..range.length).step_by(usize::try_from(PIECE_BYTES).expect("4 MiB"));
     let mut pieces = futures::stream::iter(starts.map(|start| {
         let length = PIECE_BYTES.min(range.length - start);
@@ -211,23 +273,17 @@ fn fetch(
     }))
     .buffered(PIECES_AT_ONCE);
     let mut at = offset;
-    while at < offset + length {
-        let piece = match wait_for(caller, object, pieces.next())? {
-            Some(Ok(piece)) => piece.bytes,
-            Some(Err(error)) => return Ok(Err(error)),
-            None => break,
+    while let Some(piece) = wait_for(caller, object, pieces.next())? {
+        let piece = match piece {
+            Ok(piece) => piece.bytes,
+            Err(error) => return Ok(Err(error)),
         };
         let (memory, guest) = memory_and_guest(caller)?;
         memory[at..at + piece.len()].copy_from_slice(&piece);
         guest.objects.moved_bytes += piece.len() as u64;
         at += piece.len();
     }
-    if at != offset + length {
-        return Ok(Err(Error::corrupt(format!(
-            "{object} ended before its size"
-        ))));
-    }
-    Ok(Ok(address(offset)))
+    Ok(Ok((at - offset) as u64))
 }
 
 /// A window's place in memory: one that was given back, or new memory at the end.
@@ -353,20 +409,26 @@ fn wait_for<F: Future>(
     object: &ObjectKey,
     future: F,
 ) -> Result<F::Output> {
+    let remote = is_remote(caller, object)?;
     let guest = caller.data_mut();
     let Some(reach) = &guest.reach else {
         return Err(fault("start-up code cannot reach objects"));
     };
-    let remote = reach
-        .store
-        .home(object)
-        .is_some_and(|home| home != reach.node);
     let before = guest.ambient.monotonic_ns();
     let output = reach.waiting.wait(future)?;
     if remote {
         guest.objects.link_ns += guest.ambient.monotonic_ns() - before;
     }
     Ok(output)
+}
+
+/// Whether the object is another node's.
+fn is_remote(caller: &mut Caller<'_, Guest>, object: &ObjectKey) -> Result<bool> {
+    let Some(reach) = &caller.data().reach else {
+        return Err(fault("start-up code cannot reach objects"));
+    };
+    let home = reach.store.home(object);
+    Ok(home.is_some_and(|home| home != reach.node))
 }
 
 fn no_objects() -> Error {
