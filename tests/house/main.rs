@@ -10,4 +10,5 @@ mod lab;
 mod main_job;
 mod plan;
 mod process;
+mod processes;
 mod program;
