@@ -3,7 +3,8 @@
 //! - [`ObjectStore`] is what the rest of the house knows of objects; its docs are promises.
 //! - [`suite`] checks every promise, for the stores here and for any other: `suite_tests!` makes a test of each.
 //! - [`MemoryStore`] keeps objects in memory, [`LocalStore`] in files of one folder, [`PlacedStore`] over several nodes'
-//!   stores, each object on the node that its key's hash chooses.
+//!   stores, each object on the node that its key's hash chooses. `RadosStore` keeps them in a pool of a Ceph cluster (feature
+//!   `ceph`, which links librados).
 //!
 //! A local store's folder, and an object's file:
 //!

@@ -85,6 +85,10 @@ pub(super) fn failed(doing: Doing<'_>, errno: Errno, options: &RadosOptions) -> 
             ErrorKind::Unavailable,
             "the cluster has shut this client out (osd blocklist): start it again".to_owned(),
         ),
+        Errno::CANCELED => (
+            ErrorKind::Unavailable,
+            "the runtime is shutting down, so it was not sent".to_owned(),
+        ),
         Errno::NOTCONN
         | Errno::AGAIN
         | Errno::BUSY
@@ -161,7 +165,7 @@ mod tests {
             (Errno::NXIO, Unavailable, Unavailable),
             (Errno::HOSTUNREACH, Unavailable, Unavailable),
             (Errno::INVAL, Internal, Internal),
-            (Errno::CANCELED, Internal, Internal),
+            (Errno::CANCELED, Unavailable, Unavailable),
         ] {
             for (doing, kind) in [
                 (Doing::Reading(&key), reading),

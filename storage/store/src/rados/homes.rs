@@ -1,7 +1,8 @@
 //! Where objects are: their placement group is computed, the group's acting primary is looked up in a table.
 //!
 //! The table is asked for group by group (`osd map` of a name that falls into it), since no command of the monitors alone
-//! lists them. So it is asked for only when what placement depends on has changed, not whenever the map has.
+//! lists them: a fifth of a millisecond each. So it is asked for only when what placement depends on has changed, not whenever
+//! the map has.
 
 use super::hash::{OBJECT_HASH_RJENKINS, name_hash, placement_group};
 use super::monitors::{Monitors, OsdMap, Placement};

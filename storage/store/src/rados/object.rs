@@ -21,9 +21,9 @@ const READ_BYTES_MAX: usize = 4 << 20;
 const INLINE_BYTES_MAX: usize = 256 << 10;
 /// Beyond the largest object there can be, and far from where offset and length together are too large a number.
 const OFFSET_MAX: u64 = 1 << 62;
-/// How much later than its writer's clock said OSDs may have an object changed before its stamp is taken for an older write's,
-/// which another program wrote over. A write is sent at once when its stamp is made, with the same clock.
-const STAMP_LAG_MS: u64 = 2000;
+/// How much later than its stamp an object may have been changed before the stamp is taken for an older write's, which another
+/// program wrote over. A write is sent when its stamp is made, and librados reads the same clock then.
+const STAMP_LAG_MS: u64 = 10_000;
 
 /// An object by name, there or not.
 pub(super) struct Object<'a> {
@@ -209,11 +209,7 @@ impl<'a> Object<'a> {
             Change::Replace { body, .. } if body.len() > INLINE_BYTES_MAX => {
                 let (namespace, name) = (self.namespace.clone(), self.name.clone());
                 let send = move || Ok(namespace.write(&name, guard, change));
-                // The runtime is shutting down, and nothing was sent.
-                let Ok(sent) = blocking(send).await else {
-                    return Err(Errno::CANCELED);
-                };
-                sent
+                blocking(send).await.map_err(|_| Errno::CANCELED)?
             }
             _ => self.namespace.write(&self.name, guard, change),
         };
@@ -228,6 +224,9 @@ impl<'a> Object<'a> {
         into: &mut [u8],
         wait: &mut Wait<'_>,
     ) -> Result<usize> {
+        if version.0 == 0 {
+            return Err(self.read_failed(Errno::RANGE, Some(version)));
+        }
         let read = LentRead {
             namespace: &self.namespace,
             name: &self.name,

@@ -31,9 +31,10 @@ pub async fn lent_memory_gets_that_versions_bytes(store: Arc<dyn ObjectStore>) {
                 assert!(into[read..].iter().all(|byte| *byte == FOUND));
             }
         }
-        let (unborn, _) = lend(&room, &key, Version(version.0 + 1), 0, 100).await;
-        if let Some(outcome) = unborn {
-            refused(outcome, ErrorKind::Conflict);
+        for other in [Version(0), Version(version.0 + 1)] {
+            if let (Some(outcome), _) = lend(&room, &key, other, 0, 100).await {
+                refused(outcome, ErrorKind::Conflict);
+            }
         }
         let deleted = room.store.delete(&key, Condition::None).await;
         deleted.expect("it was there");

@@ -147,12 +147,13 @@ fn shared() -> Arc<Lab> {
     share(&LAB, |_| {})
 }
 
-/// One OSD, for users that prove who they are.
+/// One OSD, for users that prove who they are; it takes no long names.
 pub(crate) fn guarded() -> Arc<Lab> {
     static LAB: Mutex<Weak<Lab>> = Mutex::new(Weak::new());
     share(&LAB, |options| {
         options.osds = 1;
         options.auth = true;
+        options.extra = vec!["osd max object name len = 500".to_owned()];
     })
 }
 

@@ -196,3 +196,21 @@ async fn a_user_without_rights_to_the_pool_is_denied_and_told_which_it_needs() {
         &["client.outcast", "mon 'allow r'"],
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_the_cluster_does_not_take_is_invalid() {
+    let lab = guarded_lab().await;
+    let store = connect(options(&lab)).await.unwrap();
+    let long = key("guarded", &"n".repeat(501));
+    let words = ["guarded/nnn", "osd_max_object_name_len"];
+    let put = store.put(&long, "x".into(), PutOptions::default()).await;
+    check(&put.unwrap_err(), ErrorKind::Invalid, &words);
+    let read = store.get(&long, ByteRange::ALL, None).await;
+    check(&read.unwrap_err(), ErrorKind::Invalid, &words);
+    let fits = key("guarded", &"n".repeat(500));
+    store
+        .put(&fits, "x".into(), PutOptions::default())
+        .await
+        .unwrap();
+    store.delete(&fits, Condition::None).await.unwrap();
+}
