@@ -48,10 +48,13 @@ async fn processes_find_each_other_by_a_list_and_keep_objects_in_files() {
         let key = format!("k{number}");
         let put = api.put(&format!("/v1/objects/ndp/{key}"), "a a b\n").await;
         assert!(put.status().is_success());
-        let near = api.faasm(&format!(
+        let message = format!(
             r#"{{"user":"ndp","function":"wordcount","input_data":"{key}","is_storage":true}}"#
-        ));
-        assert_eq!(near.await, (StatusCode::OK, "a\t2\nb\t1\n".to_owned()));
+        );
+        assert_eq!(
+            api.faasm(&message).await,
+            (StatusCode::OK, "a\t2\nb\t1\n".to_owned())
+        );
         let far = api.invoke("wordcount", &key, "?ndp=forbid").await;
         assert_eq!(
             (far.text(), far.node.as_str()),
