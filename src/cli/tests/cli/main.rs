@@ -1,6 +1,7 @@
 //! The program as a shell sees it: what it asks of a gateway, what it prints where, and how it ends.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bench;
 mod calls;
 #[cfg(feature = "servers")]
 mod dev_ceph;
