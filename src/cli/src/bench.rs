@@ -35,15 +35,12 @@ pub(crate) async fn run(command: &BenchCommand, ui: &Ui) -> Outcome<()> {
 
 /// A signal ends what was started, in order.
 async fn measure_placement(args: &PlacementArgs, ui: &Ui) -> Outcome<()> {
-    let options = match args.bench.quick {
+    let mut options = match args.bench.quick {
         true => PlacementOptions::quick(),
         false => PlacementOptions::default(),
     };
-    let options = PlacementOptions {
-        json: args.bench.json.clone(),
-        plot: args.plot.clone(),
-        ..options
-    };
+    options.json.clone_from(&args.bench.json);
+    options.plot.clone_from(&args.plot);
     let stop = CancellationToken::new();
     let mut measured = std::pin::pin!(placement(options, stop.clone()));
     let report = tokio::select! {

@@ -137,9 +137,18 @@ fn options(process: &Process, crush_location: Option<&str>) -> RadosOptions {
         op_time: set.op_time,
         map_age: set.map_age,
         object_bytes_max: process.settings.limits.object.as_u64(),
-        ceph_object_bytes_max: set.object.as_u64(),
+        ceph_object_bytes_max: object_bytes_max(set.object.as_u64()),
         crush_location: crush_location.map(str::to_owned),
     }
+}
+
+/// What Ceph takes in one write by its default, 90 MiB, is the object and what stands beside it.
+fn object_bytes_max(set: u64) -> u64 {
+    const CEPH_WRITE_BYTES_MAX: u64 = 90 << 20;
+    if set > CEPH_WRITE_BYTES_MAX {
+        return set;
+    }
+    set.min(RadosOptions::CEPH_OBJECT_BYTES_MAX)
 }
 
 /// The OSDs of this host: those that have one of its addresses, or else those that say its name.
