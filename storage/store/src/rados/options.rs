@@ -10,29 +10,30 @@ use std::time::Duration;
 /// librados counts the three limits of time in whole seconds: they are rounded up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RadosOptions {
-    /// The cluster's configuration file (`ceph.conf`).
+    /// The cluster's configuration file. Setting `ceph.conf`.
     pub conf: PathBuf,
-    /// The file with the user's key (`ceph.keyring`); without it, where the configuration file says.
+    /// The file with the user's key; without it, where the configuration file says. Setting `ceph.keyring`.
     pub keyring: Option<PathBuf>,
-    /// The user's name without `client.` (`ceph.user`). It needs mon `allow r` and osd `allow rwx pool=POOL`.
+    /// The user's name without `client.`. It needs mon `allow r` and osd `allow rwx pool=POOL`. Setting `ceph.user`.
     pub user: String,
-    /// The pool that holds the objects (`ceph.pool`). It has to be there.
+    /// The pool that holds the objects. It has to be there. Setting `ceph.pool`.
     pub pool: String,
-    /// Longest time to connect (`ceph.connect_time`).
+    /// Longest time to connect. Setting `ceph.connect_time`.
     pub connect_time: Duration,
-    /// Longest time that the monitors may take for an answer (`ceph.mon_time`).
+    /// Longest time that the monitors may take for an answer. Setting `ceph.mon_time`.
     pub mon_time: Duration,
-    /// Longest time that an OSD may take for an answer (`ceph.op_time`). A write without an answer is looked for and perhaps
-    /// sent again, and so may take up to four times as long.
+    /// Longest time that an OSD may take for an answer. A write without an answer is looked for and perhaps sent again, and so
+    /// may take up to four times as long. Setting `ceph.op_time`.
     pub op_time: Duration,
-    /// How often to look whether placement groups have moved (`ceph.map_age`).
+    /// How often to look whether placement groups have moved. Setting `ceph.map_age`.
     pub map_age: Duration,
-    /// Largest object, in bytes (`limits.object`).
+    /// Largest object, in bytes. Setting `limits.object`.
     pub object_bytes_max: u64,
-    /// Largest object that the cluster takes in one write, in bytes (`ceph.object`).
+    /// Largest object that the cluster takes in one write, in bytes. Setting `ceph.object`.
     pub ceph_object_bytes_max: u64,
-    /// Where in the CRUSH map this process runs, such as `host=storage-1` (`ceph.crush_location`). Reads then go to the nearest
-    /// replica instead of the primary.
+    /// Where in the CRUSH map this process runs, such as `host=storage-1`: reads then go to the nearest replica instead of the
+    /// primary. A replica passes them on to the primary in the first seconds of its placement group, and for what was written
+    /// there last. Setting `ceph.crush_location`.
     pub crush_location: Option<String>,
 }
 
