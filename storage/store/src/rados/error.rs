@@ -58,7 +58,7 @@ pub(super) fn failed(doing: Doing<'_>, errno: Errno, options: &RadosOptions) -> 
         Errno::ACCESS | Errno::PERM => (
             ErrorKind::Denied,
             format!(
-                "user client.{user} (ceph.user) may not: it needs mon 'allow r' and osd 'allow rwx pool={pool}'"
+                "user client.{user} (ceph.user) may not: it needs mon 'allow r' and osd 'allow rw pool={pool}'"
             ),
         ),
         Errno::MSGSIZE | Errno::FBIG => (

@@ -14,7 +14,7 @@ pub struct RadosOptions {
     pub conf: PathBuf,
     /// The file with the user's key; without it, where the configuration file says. Setting `ceph.keyring`.
     pub keyring: Option<PathBuf>,
-    /// The user's name without `client.`. It needs mon `allow r` and osd `allow rwx pool=POOL`. Setting `ceph.user`.
+    /// The user's name without `client.`. It needs mon `allow r` and osd `allow rw pool=POOL`. Setting `ceph.user`.
     pub user: String,
     /// The pool that holds the objects. It has to be there. Setting `ceph.pool`.
     pub pool: String,

@@ -150,7 +150,7 @@ async fn a_user_without_rights_to_the_pool_is_denied_and_told_which_it_needs() {
             .await
         }
     };
-    let words = ["client.stranger", "ceph.user", "allow rwx pool=ganglion"];
+    let words = ["client.stranger", "ceph.user", "allow rw pool=ganglion"];
     let stranger = user("stranger", &[("mon", "allow r")]).await.unwrap();
     let key = key("guarded", "k");
     let put = || ("x".into(), PutOptions::default());
@@ -168,7 +168,7 @@ async fn a_user_without_rights_to_the_pool_is_denied_and_told_which_it_needs() {
     // Exactly what the error asks for is enough, for everything.
     let friend = user(
         "friend",
-        &[("mon", "allow r"), ("osd", "allow rwx pool=ganglion")],
+        &[("mon", "allow r"), ("osd", "allow rw pool=ganglion")],
     );
     let friend = friend.await.unwrap();
     let (body, plain) = put();
