@@ -20,6 +20,8 @@
 mod bed;
 mod call;
 mod engine;
+#[cfg(feature = "ceph")]
+mod foreign;
 mod guest;
 mod http;
 mod ladder;
@@ -29,6 +31,7 @@ mod placement;
 #[cfg(not(feature = "ceph"))]
 #[path = "placement_absent.rs"]
 mod placement;
+mod placement_options;
 mod processor;
 mod report;
 mod scan;
@@ -40,8 +43,9 @@ pub use call::{CallOptions, CallReport, call};
 pub use engine::{EngineReport, EngineRow};
 pub use ladder::{LadderReport, LoadRow, Rung};
 #[cfg(feature = "ceph")]
-pub use placement::{Aim, Cell, Interference, Kernel, LinkRow, LinkSpeed, ProcessorRow, Way};
-pub use placement::{GeneratorOptions, PlacementOptions, PlacementReport, generator, placement};
+pub use placement::{Aim, Cell, Interference, Kernel, LinkRow, ProcessorRow, Verdict, Way};
+pub use placement::{PlacementReport, generator, placement};
+pub use placement_options::{GeneratorOptions, LinkSpeed, PlacementOptions};
 pub use report::{Machine, Spread};
 pub use scan::{KernelRow, ScanOptions, ScanReport, scan};
 pub use server::{Nodes, ServerOptions, server};

@@ -1,40 +1,10 @@
 //! Stands for `bench placement` in a build without the feature `ceph`: it cannot be run.
 
+use crate::placement_options::{GeneratorOptions, PlacementOptions};
 use ganglion_types::{Error, Result};
 use serde::Serialize;
 use std::fmt;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
-
-/// What `bench placement` is told.
-#[derive(Clone, Debug, Default)]
-pub struct PlacementOptions {
-    /// Where the report is written as JSON.
-    pub json: Option<PathBuf>,
-    /// Where the plot is written as SVG.
-    pub plot: Option<PathBuf>,
-}
-
-impl PlacementOptions {
-    /// The same.
-    pub fn quick() -> Self {
-        Self::default()
-    }
-}
-
-/// What `bench-load` is told.
-#[derive(Clone, Debug)]
-pub struct GeneratorOptions {
-    /// The gateway.
-    pub gateway: SocketAddr,
-    /// Folder of the answers that are to come.
-    pub answers: PathBuf,
-    /// How many objects there are.
-    pub objects: usize,
-    /// Requests in flight.
-    pub in_flight: usize,
-}
 
 /// There is none.
 #[derive(Clone, Copy, Debug, Serialize)]

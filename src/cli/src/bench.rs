@@ -41,6 +41,9 @@ async fn measure_placement(args: &PlacementArgs, ui: &Ui) -> Outcome<()> {
     };
     options.json.clone_from(&args.bench.json);
     options.plot.clone_from(&args.plot);
+    if !args.links.is_empty() {
+        options.links.clone_from(&args.links);
+    }
     let stop = CancellationToken::new();
     let mut measured = std::pin::pin!(placement(options, stop.clone()));
     let report = tokio::select! {

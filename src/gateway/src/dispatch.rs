@@ -127,9 +127,11 @@ impl Dispatcher {
             let chosen = self.decide(call, wishes, object, &candidates, &past, &mut known);
             let decision = chosen.map_err(|error| past.final_error(error))?;
             let member = &members[decision.chosen.index];
+            let decided_ns = self.ambient.monotonic_ns();
             let error = match self.execute(member, call).await {
                 Ok(answer) => {
-                    let outcome = Outcome::of(&decision, &answer);
+                    let took_ns = self.ambient.monotonic_ns().saturating_sub(decided_ns);
+                    let outcome = Outcome::of(&decision, &answer, took_ns);
                     self.knowledge
                         .learn(call.module, outcome.as_ref(), &answer, home.as_ref());
                     return Ok(Placed {

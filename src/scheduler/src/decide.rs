@@ -5,7 +5,7 @@ use crate::{Because, Candidate, Decision, Facts, Placement, Profile, Unfit};
 use ganglion_types::{Error, Load, Ndp, Result, Site};
 
 /// How much better the other site must be, in percent, before a function moves there.
-pub const HYSTERESIS_PERCENT: u64 = 10;
+pub const HYSTERESIS_PERCENT: u64 = 5;
 /// How many placements of a function may be made to learn before they have to be spaced.
 pub const EXPLORE_FIRST: u64 = 2;
 /// How many placements with a choice of sites come between two that are made to learn.

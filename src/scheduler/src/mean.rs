@@ -34,13 +34,23 @@ impl Mean {
         });
     }
 
+    /// The mean, with `prior` for one more observation.
+    pub(crate) fn blended(&self, prior: f64) -> f64 {
+        (self.weight * self.value + prior) / (self.weight + 1.0)
+    }
+
+    /// Makes what is known count for less, and the next observation for more.
+    pub(crate) fn fade(&mut self, factor: f64) {
+        self.weight *= factor;
+    }
+
     pub(crate) fn get(&self) -> Option<f64> {
         (self.weight > 0.0).then_some(self.value)
     }
 }
 
 /// Below this weight a line may be the work of one stall.
-const YOUNG_CALLS: f64 = 4.0;
+pub(crate) const YOUNG_CALLS: f64 = 4.0;
 
 /// How much the line is drawn towards the origin, as a share of the square of the mean `x`: it decides while the sizes
 /// of calls differ by less than about a tenth, when a slope cannot be told from noise.

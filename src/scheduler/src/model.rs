@@ -23,6 +23,9 @@ pub struct Prediction {
     pub run_ns: u64,
     /// Bytes and round trips on links, in nanoseconds.
     pub move_ns: u64,
+    /// What the model leaves out, as the factor by which calls there have taken longer than the three together, in
+    /// thousandths; 0 stands for 1000.
+    pub slip_permille: u32,
     /// Bytes that would cross links: input, output and object.
     pub moved_bytes: u64,
 }
@@ -30,6 +33,16 @@ pub struct Prediction {
 impl Prediction {
     /// From now until the caller has the answer, in nanoseconds.
     pub fn total_ns(&self) -> u64 {
+        let slip = match self.slip_permille {
+            0 => 1000,
+            permille => permille,
+        };
+        let total = u128::from(self.modelled_ns()) * u128::from(slip) / 1000;
+        u64::try_from(total).unwrap_or(u64::MAX)
+    }
+
+    /// The three terms together, in nanoseconds.
+    pub fn modelled_ns(&self) -> u64 {
         self.wait_ns
             .saturating_add(self.run_ns)
             .saturating_add(self.move_ns)
@@ -58,6 +71,15 @@ impl Link {
 )]
 pub(crate) fn whole(value: f64) -> u64 {
     value as u64
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a slip is bounded by SLIP_MAX"
+)]
+fn permille(factor: f64) -> u32 {
+    (factor * 1000.0).round() as u32
 }
 
 /// How long a call that arrives now waits for a permit, when each call ahead of it takes `service_ns`.
@@ -110,6 +132,7 @@ pub(crate) fn predict(facts: &Facts<'_>, candidate: &Candidate<'_>, load: &Load)
         wait_ns: wait_ns(load, service_ns),
         run_ns,
         move_ns: whole(call_ns + object_ns),
+        slip_permille: permille(profile.slip(candidate.site)),
         moved_bytes: whole(call_bytes + object_bytes),
     }
 }

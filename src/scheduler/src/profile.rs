@@ -1,17 +1,24 @@
 //! What is known of one function, by the content of its module.
 
-use crate::mean::{Line, Mean};
+use crate::mean::{Line, Mean, YOUNG_CALLS};
 use crate::{
     Because, Decision, EXPLORE_FIRST, EXPLORE_ONE_IN, PRIOR_BASE_NS, PRIOR_NS_PER_BYTE,
     PRIOR_READ_BYTES,
 };
-use ganglion_types::{Answer, End, Site, Usage};
+use ganglion_types::{Answer, End, Site, Start, Usage};
 
 /// Knowledge of a site is worth 1/e after this many calls at the other one.
 pub const FADE_CALLS: f64 = 256.0;
 
 /// Relative standard deviation of a run time, before it is measured.
 pub const PRIOR_DEVIATION: f64 = 0.5;
+
+/// The most that calls at a site are believed to take longer, or shorter, than the model says, as a factor.
+pub const SLIP_MAX: f64 = 4.0;
+
+/// The most that one call speaks against what is believed of a site's slip, as a factor: a stall must not pass for it, since the same
+/// stall has told in the run time already.
+pub const SLIP_STEP: f64 = 1.25;
 
 /// What past calls of a function say of the next. Small and `Copy`: read it out of its lock, decide, and drop the lock.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -36,6 +43,8 @@ pub struct Profile {
 struct SiteProfile {
     calls: u64,
     run: Line,
+    /// Measured times as shares of the modelled ones.
+    slip: Mean,
 }
 
 /// What a profile knows of one site, for people.
@@ -66,12 +75,25 @@ pub struct Outcome {
     pub output_bytes: u64,
     /// What it used.
     pub usage: Usage,
+    /// From the decision to the answer, and what the model had said of it ([`crate::Prediction::modelled_ns`]), in nanoseconds. `None`
+    /// when it did not run as decided.
+    pub took: Option<Took>,
+}
+
+/// A call's time beside the model's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Took {
+    /// Measured by who placed it, in nanoseconds.
+    pub measured_ns: u64,
+    /// Said by the model, in nanoseconds.
+    pub modelled_ns: u64,
 }
 
 impl Outcome {
     /// What there is to learn from the answer to a call that was so placed; nothing (`None`) when the guest failed or
     /// returned non-zero, because it then stopped early.
-    pub fn of(decision: &Decision<'_>, answer: &Answer) -> Option<Self> {
+    /// `took_ns`: from the decision to the answer.
+    pub fn of(decision: &Decision<'_>, answer: &Answer, took_ns: u64) -> Option<Self> {
         if answer.end != End::Exited(0) {
             return None;
         }
@@ -84,6 +106,11 @@ impl Outcome {
             object_size_bytes: decision.object.and_then(|object| object.size_bytes),
             output_bytes: u64::try_from(carried).unwrap_or(u64::MAX),
             usage: answer.usage,
+            took: (answer.site == decision.chosen.site && answer.usage.start == Start::Restored)
+                .then_some(Took {
+                    measured_ns: took_ns,
+                    modelled_ns: decision.chosen.predicted.modelled_ns(),
+                }),
         })
     }
 }
@@ -115,11 +142,19 @@ impl Profile {
         let known = self.sites.iter().any(|site| site.calls > 0);
         let expected = known.then(|| self.run_ns(outcome.site, worked));
         let here = &mut self.sites[index(outcome.site)];
+        // Before that the model is not wrong but young.
+        let told = here.run.weight() >= YOUNG_CALLS;
         here.calls += 1;
         here.run.observe(worked, run_ns, expected);
-        self.sites[1 - index(outcome.site)]
-            .run
-            .fade(1.0 - 1.0 / FADE_CALLS);
+        if let Some(took) = outcome.took.filter(|_| told) {
+            let slip = took.measured_ns as f64 / took.modelled_ns.max(1) as f64;
+            let believed = here.slip.blended(1.0);
+            let near = slip.clamp(believed / SLIP_STEP, believed * SLIP_STEP);
+            here.slip.observe(near.clamp(1.0 / SLIP_MAX, SLIP_MAX));
+        }
+        let there = &mut self.sites[1 - index(outcome.site)];
+        there.run.fade(1.0 - 1.0 / FADE_CALLS);
+        there.slip.fade(1.0 - 1.0 / FADE_CALLS);
 
         self.output_bytes.observe(outcome.output_bytes as f64);
         if outcome.named_object {
@@ -184,6 +219,11 @@ impl Profile {
         blend(here.weight(), own, suggested)
     }
 
+    /// The factor by which calls at this site take longer than the model says; that it says the truth counts as one call.
+    pub(crate) fn slip(&self, site: Site) -> f64 {
+        self.sites[index(site)].slip.blended(1.0)
+    }
+
     /// Standard error of [`Profile::run_ns`], as a share of it: the prior deviation counts as one call.
     pub(crate) fn relative_error(&self, site: Site) -> f64 {
         let line = &self.sites[index(site)].run;
@@ -217,7 +257,7 @@ fn index(site: Site) -> usize {
 mod tests {
     use super::*;
     use crate::{Placement, Prediction};
-    use ganglion_types::{Error, Load, NodeId, Start};
+    use ganglion_types::{Error, Load, NodeId};
 
     fn answer(end: End, usage: Usage) -> Answer {
         Answer {
@@ -257,7 +297,7 @@ mod tests {
             object: None,
             input_bytes: 3,
         };
-        Outcome::of(&decision, &answer(end, USAGE))
+        Outcome::of(&decision, &answer(end, USAGE), 10_000_000)
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! What is aimed at, and whether this run has it.
 
-use super::OBJECT_BYTES;
-use super::cells::{LinkRow, LinkSpeed};
+use super::cells::LinkRow;
 use super::interference::Interference;
 use super::kernel::{Kernel, Way};
+use super::{LinkSpeed, OBJECT_BYTES};
+use crate::foreign::DISTURBED_FROM;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One aim in one place.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,12 +21,39 @@ pub struct Aim {
     pub at_least: f64,
     /// The same to what is possible, where a link stands before the limit that the aim names: the answers cross it.
     pub to_possible: Option<f64>,
+    /// What programs that are not part of this had of all cores in a round of what is compared: the largest share.
+    pub foreign_share: f64,
+}
+
+/// What is to be said of an aim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds.
+    Met,
+    /// It does not.
+    Missed,
+    /// Others used the machine meanwhile; the ratio tells nothing.
+    Disturbed,
 }
 
 impl Aim {
-    /// Whether it is met.
-    pub fn met(&self) -> bool {
-        self.ratio >= self.at_least
+    /// Whether it is met, where that can be told.
+    pub fn verdict(&self) -> Verdict {
+        match self.ratio >= self.at_least {
+            _ if self.foreign_share >= DISTURBED_FROM => Verdict::Disturbed,
+            true => Verdict::Met,
+            false => Verdict::Missed,
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Met => "met",
+            Self::Missed => "missed",
+            Self::Disturbed => "disturbed",
+        })
     }
 }
 
@@ -44,12 +73,19 @@ pub(super) fn aims(links: &[LinkRow], interference: &Interference) -> Vec<Aim> {
         ratio: interference.beside_near_data_mb_per_s / interference.beside_same_load_mb_per_s,
         at_least: 0.9,
         to_possible: None,
+        foreign_share: interference.foreign_share,
     });
     aims
 }
 
 fn rate(link: &LinkRow, kernel: Kernel, way: Way) -> Option<f64> {
     Some(link.cell(kernel, way)?.mb_per_s)
+}
+
+/// The largest of a function's ways, which take turns.
+fn foreign(link: &LinkRow, kernel: Kernel) -> f64 {
+    let cells = link.cells.iter().filter(|cell| cell.kernel == kernel);
+    cells.map(|cell| cell.foreign_share).fold(0.0, f64::max)
 }
 
 /// `None` where a way was not measured.
@@ -65,6 +101,7 @@ fn of_cells(link: &LinkRow, kernel: Kernel) -> Option<[Aim; 3]> {
         ratio,
         at_least,
         to_possible,
+        foreign_share: foreign(link, kernel),
     };
     Some([
         aim(
@@ -99,6 +136,7 @@ fn fivefold(links: &[LinkRow], speed: LinkSpeed, kernel: Kernel) -> Option<Aim> 
         ratio: rate(link, kernel, Way::On)? / rate(link, kernel, Way::Off)?,
         at_least: 5.0,
         to_possible: None,
+        foreign_share: foreign(link, kernel),
     })
 }
 
@@ -120,6 +158,7 @@ mod tests {
             sent_bytes: 0,
             storage_cpu_s: 0.0,
             compute_cpu_s: 0.0,
+            foreign_share: 0.0,
         }
     }
 
@@ -141,6 +180,7 @@ mod tests {
             beside_same_load_mb_per_s: 500.0,
             near_data_mb_per_s: 1.0,
             same_load_mb_per_s: 1.0,
+            foreign_share: 0.06,
         };
         let aims = aims(&[link], &interference);
         let near = |one: f64, two: f64| (one - two).abs() < 1e-9;
@@ -151,8 +191,9 @@ mod tests {
             ratios.iter().zip(wanted).all(|(one, two)| near(*one, two)),
             "{ratios:?}"
         );
-        let met: Vec<bool> = aims.iter().map(Aim::met).collect();
-        assert_eq!(met, [false, false, false, true, false]);
+        let verdicts: Vec<Verdict> = aims.iter().map(Aim::verdict).collect();
+        let [met, missed, disturbed] = [Verdict::Met, Verdict::Missed, Verdict::Disturbed];
+        assert_eq!(verdicts, [missed, missed, missed, met, disturbed]);
         // An answer is a quarter of its object: four times the link's 100 MB/s.
         assert!(near(aims[0].to_possible.unwrap(), 0.75));
     }

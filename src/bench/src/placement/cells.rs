@@ -5,51 +5,13 @@ use super::lab::{Lab, Used};
 use super::loader::{Job, Loaded};
 use super::resident::Resident;
 use super::transport::Transport;
-use super::{PlacementOptions, cores};
+use super::{LinkSpeed, PlacementOptions, cores};
+use crate::foreign::{Foreign, Share};
 use crate::report::{MS, Spread, median};
 use ganglion_dev_ceph::Place;
 use ganglion_types::Result;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::time::Duration;
-
-/// What the compute machine's link carries each way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LinkSpeed {
-    /// `None`: as much as the machine can.
-    pub bits_per_s: Option<u64>,
-}
-
-impl LinkSpeed {
-    pub(super) const HUNDRED_MBIT: Self = Self::of(100_000_000);
-    pub(super) const GBIT: Self = Self::of(1_000_000_000);
-    pub(super) const TEN_GBIT: Self = Self::of(10_000_000_000);
-    pub(super) const UNLIMITED: Self = Self { bits_per_s: None };
-
-    /// In the order of the tables.
-    pub const ALL: [Self; 4] = [
-        Self::HUNDRED_MBIT,
-        Self::GBIT,
-        Self::TEN_GBIT,
-        Self::UNLIMITED,
-    ];
-
-    const fn of(bits_per_s: u64) -> Self {
-        Self {
-            bits_per_s: Some(bits_per_s),
-        }
-    }
-}
-
-impl fmt::Display for LinkSpeed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.bits_per_s {
-            None => f.write_str("unlimited"),
-            Some(bits) if bits >= 1_000_000_000 => write!(f, "{} Gbit/s", bits / 1_000_000_000),
-            Some(bits) => write!(f, "{} Mbit/s", bits / 1_000_000),
-        }
-    }
-}
 
 /// One function, one way, at one speed of the link.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,6 +36,8 @@ pub struct Cell {
     pub storage_cpu_s: f64,
     /// Processor time of gateway, compute worker and whoever loads, in seconds.
     pub compute_cpu_s: f64,
+    /// What programs that are not part of this had of all cores meanwhile: the largest share of a round.
+    pub foreign_share: f64,
 }
 
 impl Cell {
@@ -149,6 +113,7 @@ struct Turn {
     loaded: Loaded,
     before: Used,
     after: Used,
+    foreign: Share,
 }
 
 /// A way's turns in a cell.
@@ -192,6 +157,7 @@ async fn turn(bench: &mut Bench<'_>, kernel: Kernel, way: Way, warm_up: bool) ->
             options.round
         },
     };
+    let foreign = Foreign::begin(lab.cluster())?;
     let before = lab.used()?;
     let loaded = match way {
         Way::On | Way::Off | Way::Auto => lab.generator.load(job).await?,
@@ -203,6 +169,7 @@ async fn turn(bench: &mut Bench<'_>, kernel: Kernel, way: Way, warm_up: bool) ->
         loaded,
         before,
         after,
+        foreign: foreign.end()?,
     })
 }
 
@@ -231,5 +198,6 @@ fn cell(kernel: Kernel, way: Way, turns: &[Turn]) -> Cell {
         sent_bytes: sum(|used| used.link.sent),
         storage_cpu_s: sum(|used| used.storage_cpu_ns) as f64 / 1e9,
         compute_cpu_s: sum(|used| used.compute_cpu_ns) as f64 / 1e9,
+        foreign_share: turns.iter().map(|turn| turn.foreign.0).fold(0.0, f64::max),
     }
 }

@@ -4,6 +4,7 @@ use super::kernel::{Kernel, Way, key, read_answers};
 use super::loader::{Job, Loaded};
 use crate::bed::TENANT;
 use crate::http::{Connection, Target};
+use crate::placement_options::GeneratorOptions;
 use crate::report::failed;
 use bytes::Bytes;
 use ganglion_node::HostAmbient;
@@ -11,23 +12,9 @@ use ganglion_types::{Ambient, Error, Result, Site};
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::task::{JoinSet, LocalSet};
-
-/// What `bench-load` is told.
-#[derive(Clone, Debug)]
-pub struct GeneratorOptions {
-    /// The gateway.
-    pub gateway: SocketAddr,
-    /// Folder of the answers that are to come.
-    pub answers: PathBuf,
-    /// How many objects there are.
-    pub objects: usize,
-    /// Requests in flight, each on a connection of its own.
-    pub in_flight: usize,
-}
 
 /// Does the jobs that come on stdin, one after another, until it ends. Behind the hidden subcommand `bench-load`, which
 /// [`placement`](crate::placement()) starts.

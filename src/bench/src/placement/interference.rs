@@ -6,6 +6,7 @@ use super::lab::{Lab, OSDS, STORAGE_PERMITS};
 use super::loader::Job;
 use super::resident::Resident;
 use super::transport::Transport;
+use crate::foreign::Foreign;
 use crate::report::median;
 use ganglion_dev_ceph::Place;
 use ganglion_types::Result;
@@ -30,6 +31,8 @@ pub struct Interference {
     pub near_data_mb_per_s: f64,
     /// What those in memory did.
     pub same_load_mb_per_s: f64,
+    /// What programs that are not part of this had of all cores meanwhile.
+    pub foreign_share: f64,
 }
 
 pub(super) async fn interference(bench: &mut Bench<'_>) -> Result<Interference> {
@@ -41,6 +44,7 @@ pub(super) async fn interference(bench: &mut Bench<'_>) -> Result<Interference> 
         ..
     } = bench;
     let time = Duration::from_secs((2 * options.round.as_secs()).max(1));
+    let foreign = Foreign::begin(lab.cluster())?;
     let (mut alone, mut near, mut same) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=options.rounds {
         eprintln!(
@@ -58,6 +62,7 @@ pub(super) async fn interference(bench: &mut Bench<'_>) -> Result<Interference> 
         beside_same_load_mb_per_s: of(&same, |row| row.0),
         near_data_mb_per_s: of(&near, |row| row.1),
         same_load_mb_per_s: of(&same, |row| row.1),
+        foreign_share: foreign.end()?.0,
     })
 }
 

@@ -1,13 +1,13 @@
 //! The lab: a Ceph cluster whose OSDs have machines of their own, a storage worker beside each, and a gateway with a compute
 //! worker behind the link that is limited.
 
-use super::generator::GeneratorOptions;
 use super::loader::Loader;
 use super::node::Node;
 use super::{IN_FLIGHT, OBJECT_BYTES, POOL, PlacementOptions, SATURATING, TRANSPORT_POOL};
 use crate::bed::TENANT;
 use crate::http::{Connection, Target};
 use crate::native::compile;
+use crate::placement_options::GeneratorOptions;
 use crate::processor::cpu_ns_of;
 use crate::report::failed;
 use bytes::Bytes;
@@ -67,6 +67,7 @@ pub(super) struct Lab {
     storage: Vec<Node>,
     gateway: Node,
     osds: Vec<u32>,
+    daemons: Vec<u32>,
 }
 
 /// Where the lab keeps what is not the cluster's.
@@ -103,10 +104,12 @@ impl Lab {
         };
         let (generator, saturating) = (loader(IN_FLIGHT)?, loader(SATURATING)?);
         let (native, compiler) = native(&ceph, folders, options.objects).await?;
-        let osds = ceph.pids()?.into_iter();
-        let osds = osds.filter_map(|(name, pid)| name.starts_with("osd.").then_some(pid));
+        let daemons = ceph.pids()?;
+        let osds = daemons.iter();
+        let osds = osds.filter_map(|(name, pid)| name.starts_with("osd.").then_some(*pid));
         Ok(Self {
             osds: osds.collect(),
+            daemons: daemons.into_values().collect(),
             ceph,
             generator,
             saturating,
@@ -115,6 +118,11 @@ impl Lab {
             storage,
             gateway,
         })
+    }
+
+    /// The processes of the cluster, which are not this one's children.
+    pub(super) fn cluster(&self) -> &[u32] {
+        &self.daemons
     }
 
     /// What has been used up to now.

@@ -24,13 +24,14 @@ mod report;
 mod resident;
 mod transport;
 
-pub use aims::Aim;
-pub use cells::{Cell, LinkRow, LinkSpeed};
-pub use generator::{GeneratorOptions, generator};
+pub use aims::{Aim, Verdict};
+pub use cells::{Cell, LinkRow};
+pub use generator::generator;
 pub use interference::Interference;
 pub use kernel::{Kernel, Way};
 pub use report::PlacementReport;
 
+use crate::placement_options::{LinkSpeed, PlacementOptions};
 use crate::report::{Machine, failed, write_json};
 use crate::text::corpus;
 use aims::aims;
@@ -43,9 +44,7 @@ use kernel::write_answers;
 use lab::{Folders, Lab, OSDS, STORAGE_PERMITS};
 use resident::Resident;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use transport::Transport;
 
@@ -59,50 +58,6 @@ const SEED: u64 = 2026;
 /// The pool of the objects, and that of `rados bench`.
 const POOL: &str = "ganglion";
 const TRANSPORT_POOL: &str = "transport";
-
-/// What `bench placement` is told.
-#[derive(Clone, Debug)]
-pub struct PlacementOptions {
-    /// Objects of 4 MiB; 1 to 1000.
-    pub objects: usize,
-    /// The compute machine's link.
-    pub links: Vec<LinkSpeed>,
-    /// How often each way has its turn in a cell. At least 1.
-    pub rounds: usize,
-    /// Length of a turn.
-    pub round: Duration,
-    /// Where the report is written as JSON.
-    pub json: Option<PathBuf>,
-    /// Where the plot is written as SVG.
-    pub plot: Option<PathBuf>,
-}
-
-impl Default for PlacementOptions {
-    /// About five minutes.
-    fn default() -> Self {
-        Self {
-            objects: 64,
-            links: LinkSpeed::ALL.to_vec(),
-            rounds: 3,
-            round: Duration::from_secs(1),
-            json: None,
-            plot: None,
-        }
-    }
-}
-
-impl PlacementOptions {
-    /// About half a minute: every part runs, no figure is worth quoting.
-    pub fn quick() -> Self {
-        Self {
-            objects: 8,
-            links: vec![LinkSpeed::GBIT, LinkSpeed::UNLIMITED],
-            rounds: 1,
-            round: Duration::from_millis(300),
-            ..Self::default()
-        }
-    }
-}
 
 /// Measures placement. Starts a Ceph cluster in network namespaces, and copies of this program with the subcommands `serve` and
 /// `bench-load`, which has to run [`generator`]. Everything is ended again before this returns, also when `stop` is cancelled.

@@ -1,9 +1,10 @@
 //! What was found, and its tables.
 
 use super::ProcessorRow;
-use super::aims::Aim;
+use super::aims::{Aim, Verdict};
 use super::cells::{Cell, LinkRow};
 use super::interference::Interference;
+use crate::foreign::DISTURBED_FROM;
 use crate::report::{Machine, figure, figure_or_dash, table};
 use comfy_table::Cell as Field;
 use serde::{Deserialize, Serialize};
@@ -121,6 +122,7 @@ impl PlacementReport {
             beside_same_load_mb_per_s,
             near_data_mb_per_s,
             same_load_mb_per_s,
+            foreign_share: _,
         } = self.interference;
         let mut reads = table(
             1,
@@ -153,12 +155,22 @@ impl PlacementReport {
                 Field::new(&aim.place),
                 figure(aim.ratio),
                 figure(aim.at_least),
-                Field::new(if aim.met() { "met" } else { "missed" }),
+                Field::new(aim.verdict()),
                 figure_or_dash(aim.to_possible),
             ]);
         }
-        let met = self.aims.iter().filter(|aim| aim.met()).count();
-        writeln!(f, "\naims: {met} of {} met\n{verdicts}", self.aims.len())?;
+        let count = |verdict| {
+            let aims = self.aims.iter();
+            aims.filter(|aim| aim.verdict() == verdict).count()
+        };
+        writeln!(
+            f,
+            "\naims: {} of {} met, {} not judged (others had {:.0} % of all cores or more meanwhile)\n{verdicts}",
+            count(Verdict::Met),
+            self.aims.len(),
+            count(Verdict::Disturbed),
+            DISTURBED_FROM * 100.0,
+        )?;
         write!(
             f,
             "forced calls that ran at the other site: {}",

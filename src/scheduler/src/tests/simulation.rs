@@ -1,7 +1,7 @@
 //! Runs of many calls in a world whose truth the scheduler does not know.
 
 use super::world::{World, link};
-use crate::{Because, EXPLORE_FIRST, EXPLORE_ONE_IN, Link, Outcome};
+use crate::{Because, EXPLORE_FIRST, EXPLORE_ONE_IN, Link, Outcome, Took};
 use ganglion_types::{Site, Start, Usage};
 use proptest::prelude::*;
 
@@ -56,20 +56,21 @@ impl Run {
         let size = (1 << 20) + self.noise.next() % (16 << 20);
         self.world.size_bytes = Some(size);
         self.world.spread = self.noise.next();
-        let (site, because) = self.world.decide(|decision| {
+        let (site, because, modelled_ns) = self.world.decide(|decision| {
             let decision = decision.unwrap();
-            (decision.chosen.site, decision.because.as_str())
+            let modelled_ns = decision.chosen.predicted.modelled_ns();
+            (decision.chosen.site, decision.because.as_str(), modelled_ns)
         });
         self.world.settle();
         let trial = because == "exploring";
         self.choices += 1;
         self.explored += u64::from(trial);
-        let outcome = self.outcome(truth, site, size);
+        let outcome = self.outcome(truth, site, size, modelled_ns);
         self.world.profile.observe(&outcome);
         (site, trial)
     }
 
-    fn outcome(&mut self, truth: Truth, site: Site, size: u64) -> Outcome {
+    fn outcome(&mut self, truth: Truth, site: Site, size: u64, modelled_ns: u64) -> Outcome {
         let (ns_per_byte, link_ns) = match site {
             Site::Compute => (truth.compute, size as f64 * truth.link),
             Site::Storage => (truth.storage, 0.0),
@@ -94,6 +95,10 @@ impl Run {
                 link_ns: crate::model::whole(link_ns),
                 start: Start::Restored,
             },
+            took: Some(Took {
+                measured_ns: 310_000 + run_ns,
+                modelled_ns,
+            }),
         }
     }
 
@@ -198,6 +203,26 @@ proptest! {
         }
         prop_assert!(trials >= 1, "nothing was explored");
         prop_assert!(trials <= EXPLORE_FIRST + 101 / EXPLORE_ONE_IN, "{trials}");
+    }
+}
+
+#[test]
+fn what_the_model_leaves_out_at_a_site_is_learned() {
+    // Calls at compute share the link: it is as fast as estimated, and each call takes four times as long on it.
+    let shared = |slow: f64| Truth {
+        compute: 1.0,
+        storage: 1.9,
+        link: 0.4 * slow,
+    };
+    for seed in SEEDS {
+        let mut run = Run::new(shared(1.0), seed);
+        run.share_at(Site::Storage, shared(4.0), 500);
+        let share = run.share_at(Site::Storage, shared(4.0), 400);
+        assert!(share > 0.85, "shared, seed {seed}: {share}");
+        let mut run = Run::new(shared(1.0), seed);
+        run.share_at(Site::Compute, shared(1.0), 200);
+        let share = run.share_at(Site::Compute, shared(1.0), 400);
+        assert!(share > 0.85, "alone, seed {seed}: {share}");
     }
 }
 

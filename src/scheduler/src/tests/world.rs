@@ -149,6 +149,7 @@ impl World {
                 link_ns: 0,
                 start: Start::Restored,
             },
+            took: None,
         });
     }
 }
