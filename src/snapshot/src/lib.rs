@@ -16,18 +16,26 @@
 //!
 //! An object *window* is a range above the heap over which an object's file is mapped, privately: the guest reads the
 //! page cache, and what it writes stays its own. Should the file be cut short underneath, the SIGBUS handler of this
-//! room puts zeros in its place and marks the slot torn; the call fails and the process goes on.
+//! room puts zeros in its place and marks the slot torn; the call fails and the process goes on. Where the object is on
+//! another node its bytes are written into the window ([`Filling`]), over pages that earlier windows left (`kept.rs`).
 //!
 //! Absent on purpose: wasmtime. `worker` puts its memory traits over these types.
 
+mod filling;
 mod image;
+mod kept;
 mod pagemap;
 mod pool;
+mod reservation;
 mod sigbus;
 mod slot;
+#[cfg(test)]
+mod testing;
 mod window;
 
+pub use filling::Filling;
 pub use image::{GlobalValue, Image};
+pub use kept::KEPT_BYTES_MAX;
 pub use pagemap::Pagemap;
 pub use pool::{Lease, SlotPool};
 pub use slot::{GUARD_BYTES, SLOT_BYTES, Slot};

@@ -1,5 +1,6 @@
 //! Slots that wait for their next guest, preferably one of the same image.
 
+use crate::kept::KeptPages;
 use crate::{Image, MapError, Pagemap, Slot};
 use parking_lot::Mutex;
 use std::ops::Deref;
@@ -18,18 +19,23 @@ pub struct SlotPool {
     slots: Mutex<Slots>,
     slots_max: usize,
     pagemap: Option<Pagemap>,
+    kept: Option<Arc<KeptPages>>,
 }
 
 impl SlotPool {
     /// A pool of at most `slots_max` slots (setting `worker.instances`); each reserves 4 GiB of addresses, not memory,
-    /// when it is first needed.
+    /// when it is first needed. Pages of filled windows it keeps for the next ones, up to [`crate::KEPT_BYTES_MAX`].
     pub fn new(slots_max: usize) -> Arc<Self> {
-        let pagemap = Pagemap::open();
-        Arc::new(Self {
+        Arc::new(Self::with_pagemap(slots_max, Pagemap::open()))
+    }
+
+    fn with_pagemap(slots_max: usize, pagemap: Option<Pagemap>) -> Self {
+        Self {
             slots: Mutex::default(),
             slots_max,
             pagemap,
-        })
+            kept: KeptPages::reserve().ok().map(Arc::new),
+        }
     }
 
     /// Whether resets find dirtied pages by `PAGEMAP_SCAN`; without it they drop all pages, which is slower for the
@@ -63,7 +69,7 @@ impl SlotPool {
             return Ok(Some(slots.free.remove(index)));
         }
         if slots.made < self.slots_max
-            && let Some(slot) = Slot::reserve()?
+            && let Some(slot) = Slot::reserve(self.kept.clone())?
         {
             slots.made += 1;
             return Ok(Some(Arc::new(slot)));
@@ -113,45 +119,12 @@ impl Drop for Lease {
 mod tests {
     use super::*;
     use crate::PAGE_BYTES;
-    use std::io::Write;
-
-    const MEMORY: usize = 16 * PAGE_BYTES;
-
-    fn image(fill: u8) -> Arc<Image> {
-        Arc::new(Image::new(&[fill; 4 * PAGE_BYTES], MEMORY, vec![]).unwrap())
-    }
-
-    /// The guest's view of its memory.
-    #[allow(
-        clippy::mut_from_ref,
-        reason = "a slot is shared addresses; each test has one guest"
-    )]
-    fn memory(slot: &Slot) -> &mut [u8] {
-        // SAFETY: the slot's memory is mapped up to its size, and each test has one guest.
-        unsafe { std::slice::from_raw_parts_mut(slot.base(), slot.size_bytes()) }
-    }
-
-    fn object(bytes: &[u8]) -> std::fs::File {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(bytes).unwrap();
-        file
-    }
-
-    fn expected(fill: u8) -> Vec<u8> {
-        let mut memory = vec![fill; 4 * PAGE_BYTES];
-        memory.resize(MEMORY, 0);
-        memory
-    }
+    use crate::testing::{MEMORY, expected, image, memory, new_window, object};
 
     /// With the kernel's page scan where it has one, and without.
     fn pools() -> Vec<Arc<SlotPool>> {
-        let with = SlotPool::new(2);
-        let without = SlotPool {
-            slots: Mutex::default(),
-            slots_max: 2,
-            pagemap: None,
-        };
-        vec![with, Arc::new(without)]
+        let without = SlotPool::with_pagemap(2, None);
+        vec![SlotPool::new(2), Arc::new(without)]
     }
 
     #[test]
@@ -209,10 +182,8 @@ mod tests {
         let file = object(&stored);
         let lease = pool.take(&image).unwrap().unwrap();
         assert_eq!(lease.free_window(bytes.len()), None);
-        let (offset, size) = lease.window_at_the_end(bytes.len());
-        assert_eq!(offset % WINDOW, 0);
-        lease.grow_to(size).unwrap();
-        lease.enter_window(offset, bytes.len());
+        let offset = new_window(&lease, bytes.len());
+        assert_eq!(offset % crate::WINDOW_ALIGN_BYTES, 0);
         lease.map_object(offset, &file, 0, bytes.len()).unwrap();
         let window = &mut memory(&lease)[offset..];
         assert_eq!(&window[..bytes.len()], bytes);
@@ -236,49 +207,13 @@ mod tests {
         assert_eq!(memory(&pool.take(&image).unwrap().unwrap()), expected(1));
     }
 
-    /// Whether the kernel gives 2 MiB pages to whoever asks.
-    fn large_pages_are_given() -> bool {
-        let enabled = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
-        enabled.is_ok_and(|modes| !modes.contains("[never]"))
-    }
-
-    #[test]
-    fn filling_a_window_that_expects_it_takes_a_fault_for_each_large_page() {
-        let faults = || {
-            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
-            let behind_name = stat.rsplit_once(") ").unwrap().1;
-            behind_name
-                .split(' ')
-                .nth(7)
-                .unwrap()
-                .parse::<u64>()
-                .unwrap()
-        };
-        let pool = SlotPool::new(1);
-        let image = image(1);
-        let lease = pool.take(&image).unwrap().unwrap();
-        let (offset, size) = lease.window_at_the_end(4 * WINDOW);
-        lease.grow_to(size).unwrap();
-        lease.enter_window(offset, 4 * WINDOW);
-        lease.expect_filling(offset, 4 * WINDOW).unwrap();
-        let before = faults();
-        memory(&lease)[offset..].fill(9);
-        let taken = faults() - before;
-        assert!(taken < 100 || !large_pages_are_given(), "{taken} faults");
-        lease.expect_filling(offset, PAGE_BYTES).unwrap();
-        drop(lease);
-        assert_eq!(memory(&pool.take(&image).unwrap().unwrap()), expected(1));
-    }
-
     #[test]
     fn an_object_cut_short_reads_as_zeros_and_marks_the_slot() {
         let pool = SlotPool::new(1);
         let image = image(1);
         let file = object(&[8; 4 * PAGE_BYTES]);
         let lease = pool.take(&image).unwrap().unwrap();
-        let (offset, size) = lease.window_at_the_end(4 * PAGE_BYTES);
-        lease.grow_to(size).unwrap();
-        lease.enter_window(offset, 4 * PAGE_BYTES);
+        let offset = new_window(&lease, 4 * PAGE_BYTES);
         lease.map_object(offset, &file, 0, 4 * PAGE_BYTES).unwrap();
         assert!(!lease.take_torn());
         file.set_len(PAGE_BYTES as u64).unwrap();
@@ -287,6 +222,4 @@ mod tests {
         assert!(lease.take_torn());
         assert!(!lease.take_torn(), "asked once");
     }
-
-    const WINDOW: usize = crate::WINDOW_ALIGN_BYTES;
 }

@@ -1,11 +1,12 @@
 //! One linear memory's address space.
 
+use crate::kept::KeptPages;
+use crate::reservation::Reservation;
 use crate::window::Windows;
 use crate::{Image, MapError, PAGE_BYTES, Pagemap, sigbus};
 use parking_lot::Mutex;
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap};
 use std::os::fd::AsFd;
-use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,9 +14,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub const SLOT_BYTES: usize = 4 << 30;
 /// Protected addresses behind it, for the constant offsets of loads and stores.
 pub const GUARD_BYTES: usize = 32 << 20;
-
-const ALIGN_BYTES: usize = crate::WINDOW_ALIGN_BYTES;
-const RESERVED_BYTES: usize = SLOT_BYTES + GUARD_BYTES + ALIGN_BYTES;
 
 /// Up to this many dirtied pages are copied back and stay resident; more are given back to the kernel. Measured: a fault
 /// costs ten times a copy, but resident pages are memory that an idle function holds.
@@ -26,62 +24,46 @@ const KEEP_PAGES_MAX: usize = 512;
 /// One guest at a time uses it; the mutexes are never contended.
 #[derive(Debug)]
 pub struct Slot {
-    reservation: NonNull<u8>,
-    base: NonNull<u8>,
-    /// Readable and writable bytes from `base` on: the guest's memory size.
+    reservation: Reservation,
+    /// Readable and writable bytes from the reservation's base on: the guest's memory size.
     size_bytes: AtomicUsize,
     image: Mutex<Option<Arc<Image>>>,
     pub(crate) windows: Mutex<Windows>,
+    /// `None`: the pages of filled windows are not kept.
+    pub(crate) kept: Option<Arc<KeptPages>>,
     index: usize,
 }
-
-// SAFETY: the pointers are addresses of a reservation that only `Drop` unmaps; who may touch the bytes behind them is
-// decided by the guest that holds the slot's lease.
-unsafe impl Send for Slot {}
-// SAFETY: as above; the fields themselves are atomics and mutexes.
-unsafe impl Sync for Slot {}
 
 impl Slot {
     /// Reserves the addresses of a slot; nothing of it is memory yet. `None` when the process has as many slots as it
     /// can ([`crate::SlotPool`] names the setting).
-    pub(crate) fn reserve() -> Result<Option<Self>, MapError> {
-        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
-        let mapped = unsafe {
-            mmap_anonymous(
-                std::ptr::null_mut(),
-                RESERVED_BYTES,
-                ProtFlags::empty(),
-                flags,
-            )
-        };
-        let reserved = mapped
-            .map_err(MapError::of("reserving a slot"))?
-            .cast::<u8>();
-        let reservation = NonNull::new(reserved).expect("mmap gives no null address");
-        let skip =
-            reservation.addr().get().next_multiple_of(ALIGN_BYTES) - reservation.addr().get();
-        // SAFETY: `skip` is below ALIGN_BYTES, and the reservation is that much larger than slot and guard.
-        let base = unsafe { reservation.add(skip) };
-        let Some(index) = sigbus::enter(base.addr().get()) else {
-            // SAFETY: the reservation just made, which nobody has seen.
-            unsafe { munmap(reserved.cast(), RESERVED_BYTES) }
-                .map_err(MapError::of("giving a reservation back"))?;
+    pub(crate) fn reserve(kept: Option<Arc<KeptPages>>) -> Result<Option<Self>, MapError> {
+        let reservation = Reservation::of(SLOT_BYTES + GUARD_BYTES, "reserving a slot")?;
+        let Some(index) = sigbus::enter(reservation.base().addr().get()) else {
             return Ok(None);
         };
         Ok(Some(Self {
             reservation,
-            base,
             size_bytes: AtomicUsize::new(0),
             image: Mutex::new(None),
             windows: Mutex::default(),
+            kept,
             index,
         }))
     }
 
     /// The address of the memory's first byte.
     pub fn base(&self) -> *mut u8 {
-        self.base.as_ptr()
+        self.reservation.base().as_ptr()
+    }
+
+    /// The address of the memory's byte at `offset`.
+    ///
+    /// # Panics
+    /// When `len` bytes from there on leave the slot.
+    pub(crate) fn at(&self, offset: usize, len: usize) -> *mut u8 {
+        assert!(offset + len <= SLOT_BYTES);
+        self.reservation.at(offset, len)
     }
 
     /// The guest's memory size, windows included.
@@ -136,7 +118,9 @@ impl Slot {
         let Some(image) = held.as_ref() else {
             return Ok(());
         };
-        self.windows.lock().clear();
+        for (offset, content) in self.windows.lock().clear() {
+            self.keep_pages(offset, content);
+        }
         if self.size_bytes() > image.memory_bytes() {
             self.protect_from(image.memory_bytes())?;
         }
@@ -148,7 +132,7 @@ impl Slot {
 
     /// Copies dirtied pages back; `false` when there are too many for that, or the kernel would not tell.
     fn copy_back(&self, image: &Image, pagemap: &Pagemap) -> bool {
-        let base = self.base.addr().get();
+        let base = self.base().addr();
         let mut pages = 0;
         let scanned = pagemap.dirty(base..base + image.memory_bytes(), |range| {
             pages += range.len() / PAGE_BYTES;
@@ -165,7 +149,7 @@ impl Slot {
         // SAFETY: `offset + len` lies within the image's memory, which is mapped writable in this slot; the lease is
         // given back, so no guest and no reference is left; the image's view is another mapping.
         unsafe {
-            let at = self.base.as_ptr().add(offset);
+            let at = self.at(offset, len);
             std::ptr::copy_nonoverlapping(kept.as_ptr(), at, kept.len());
             std::ptr::write_bytes(at.add(kept.len()), 0, len - kept.len());
         }
@@ -176,7 +160,7 @@ impl Slot {
             return Ok(());
         }
         // SAFETY: the range is this slot's own private mapping, with no guest left in it.
-        unsafe { madvise(self.base.as_ptr().cast(), len, Advice::LinuxDontNeed) }
+        unsafe { madvise(self.base().cast(), len, Advice::LinuxDontNeed) }
             .map_err(MapError::of("dropping dirtied pages"))
     }
 
@@ -194,15 +178,8 @@ impl Slot {
     }
 
     fn map_anonymous(&self, offset: usize, len: usize, prot: ProtFlags) -> Result<(), MapError> {
-        if len == 0 {
-            return Ok(());
-        }
         assert!(offset + len <= SLOT_BYTES);
-        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
-        // SAFETY: the range lies in this slot's reservation (asserted), whose mappings are the slot's alone to replace.
-        let mapped =
-            unsafe { mmap_anonymous(self.base.as_ptr().add(offset).cast(), len, prot, flags) };
-        mapped.map(|_| ()).map_err(MapError::of("mapping memory"))
+        self.reservation.map_anonymous(offset, len, prot)
     }
 
     pub(crate) fn map_file(
@@ -212,30 +189,19 @@ impl Slot {
         file: impl AsFd,
         file_offset: u64,
     ) -> Result<(), MapError> {
-        assert!(offset + len <= SLOT_BYTES);
+        let at = self.at(offset, len).cast();
         let prot = ProtFlags::READ | ProtFlags::WRITE;
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
-        // SAFETY: as in `map_anonymous`. The mapping is private: what is written through it never reaches the file.
-        let mapped = unsafe {
-            mmap(
-                self.base.as_ptr().add(offset).cast(),
-                len,
-                prot,
-                flags,
-                file,
-                file_offset,
-            )
-        };
+        // SAFETY: the range lies in this slot's reservation, whose mappings are the slot's alone to replace. The mapping is
+        // private: what is written through it never reaches the file.
+        let mapped = unsafe { mmap(at, len, prot, flags, file, file_offset) };
         mapped.map(|_| ()).map_err(MapError::of("mapping a file"))
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        // Before the reservation is dropped: from here on the signal handler does not know it.
         sigbus::leave(self.index);
-        // SAFETY: the whole reservation made in `reserve`; no lease is left, so nobody uses an address of it, and the
-        // signal handler no longer knows it.
-        let unmapped = unsafe { munmap(self.reservation.as_ptr().cast(), RESERVED_BYTES) };
-        unmapped.expect("unmapping a range that we mapped");
     }
 }

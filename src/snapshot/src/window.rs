@@ -1,8 +1,6 @@
 //! Object windows: ranges of linear memory, above the heap, over which objects are mapped.
 
 use crate::{MapError, PAGE_BYTES, Slot};
-use rustix::io::Errno;
-use rustix::mm::{Advice, madvise};
 use std::fs::File;
 
 /// Windows begin at multiples of this, in the guest's addresses and the host's, so that the page cache's 2 MiB pages can
@@ -20,12 +18,39 @@ pub(crate) struct Windows {
 struct Window {
     offset: usize,
     len: usize,
+    content: Content,
+}
+
+/// What the host put into a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// Nothing yet.
+    Zeros,
+    /// A file's pages, mapped.
+    Mapped,
+    /// Bytes that were written, or are being written, into so many bytes of pages from its beginning on.
+    Filled(usize),
 }
 
 impl Windows {
-    pub(crate) fn clear(&mut self) {
-        self.used.clear();
+    /// Forgets all windows, and tells where those in use were and what they held.
+    pub(crate) fn clear(&mut self) -> impl Iterator<Item = (usize, Content)> {
         self.free.clear();
+        self.used
+            .drain(..)
+            .map(|window| (window.offset, window.content))
+    }
+
+    /// The empty window at `offset` is to hold this, in its first `len` bytes.
+    ///
+    /// # Panics
+    /// When there is none of that length.
+    pub(crate) fn hold(&mut self, offset: usize, len: usize, content: Content) {
+        let mut windows = self.used.iter_mut();
+        let window = windows.find(|window| window.offset == offset);
+        let window = window.expect("a window begins there");
+        assert!(len <= window.len && window.content == Content::Zeros);
+        window.content = content;
     }
 }
 
@@ -59,17 +84,21 @@ impl Slot {
     pub fn enter_window(&self, offset: usize, len_bytes: usize) {
         let len = window_len(len_bytes);
         assert!(offset + len <= self.size_bytes());
-        self.windows.lock().used.push(Window { offset, len });
+        self.windows.lock().used.push(Window {
+            offset,
+            len,
+            content: Content::Zeros,
+        });
     }
 
-    /// Maps `len_bytes` of a file from `file_offset` (a multiple of the page size) over the window at `offset`, privately. What the
-    /// file holds behind them in its last page is made zeros: it is not the object's.
+    /// Maps `len_bytes` of a file from `file_offset` (a multiple of the page size) over the empty window at `offset`, privately. What
+    /// the file holds behind them in its last page is made zeros: it is not the object's.
     ///
     /// # Errors
     /// The kernel's.
     ///
     /// # Panics
-    /// When that leaves the memory.
+    /// When there is no empty window of that length.
     pub fn map_object(
         &self,
         offset: usize,
@@ -81,39 +110,14 @@ impl Slot {
             return Ok(());
         }
         let mapped = len_bytes.next_multiple_of(PAGE_BYTES);
-        assert!(offset + mapped <= self.size_bytes());
+        self.windows.lock().hold(offset, mapped, Content::Mapped);
         self.map_file(offset, mapped, file, file_offset)?;
         // SAFETY: the range was just mapped writable, and the guest is inside a host call, so nothing else uses it.
         unsafe {
-            self.base()
-                .add(offset + len_bytes)
+            self.at(offset + len_bytes, mapped - len_bytes)
                 .write_bytes(0, mapped - len_bytes)
         };
         Ok(())
-    }
-
-    /// Asks for 2 MiB pages under the window at `offset`, which is about to be filled: one fault in place of 512. The kernel may
-    /// have none to give; a window below that size asks for nothing.
-    ///
-    /// # Errors
-    /// The kernel's.
-    ///
-    /// # Panics
-    /// When that leaves the memory.
-    pub fn expect_filling(&self, offset: usize, len_bytes: usize) -> Result<(), MapError> {
-        if len_bytes < WINDOW_ALIGN_BYTES {
-            return Ok(());
-        }
-        let len = window_len(len_bytes);
-        assert!(offset + len <= self.size_bytes());
-        // SAFETY: the range lies in this slot's memory (asserted), and advice on page sizes changes no contents.
-        let advised =
-            unsafe { madvise(self.base().add(offset).cast(), len, Advice::LinuxHugepage) };
-        match advised {
-            // A kernel that is built without them.
-            Err(Errno::INVAL) => Ok(()),
-            advised => advised.map_err(MapError::of("asking for large pages")),
-        }
     }
 
     /// Gives the window that begins at `offset` back: zeros in its place, and a later window may use it. `false` when no
@@ -131,8 +135,12 @@ impl Slot {
             return Ok(false);
         };
         let window = windows.used.swap_remove(index);
+        self.keep_pages(window.offset, window.content);
         self.map_zeros(window.offset, window.len)?;
-        windows.free.push(window);
+        windows.free.push(Window {
+            content: Content::Zeros,
+            ..window
+        });
         Ok(true)
     }
 }

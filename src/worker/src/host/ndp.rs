@@ -197,17 +197,25 @@ fn fetch(
         Ok(offset) => offset,
         Err(error) => return Ok(Err(error)),
     };
-    if let Err(error) = caller.data().slot.expect_filling(offset, length) {
-        return Ok(Err(Error::internal(format!(
-            "a window for {object}: {error}"
-        ))));
-    }
+    let slot = caller.data().slot.clone();
+    let filling = match slot.begin_filling(offset, length) {
+        Ok(filling) => filling,
+        Err(error) => {
+            return Ok(Err(Error::internal(format!(
+                "a window for {object}: {error}"
+            ))));
+        }
+    };
     let fetched = match read_straight(caller, store, object, meta, range, offset)? {
         Some(fetched) => fetched,
         None => copy_pieces(caller, store, object, meta, range, offset)?,
     };
+    // On every other path the filling is dropped, and the guest, should it go on, finds zeros where it was.
     Ok(match fetched {
-        Ok(bytes) if bytes == range.length => Ok(address(offset)),
+        Ok(bytes) if bytes == range.length => {
+            filling.finish(length);
+            Ok(address(offset))
+        }
         Ok(_) => Err(Error::corrupt(format!("{object} ended before its size"))),
         Err(error) => Err(error),
     })
@@ -272,12 +280,17 @@ fn copy_pieces(
         )
     }))
     .buffered(PIECES_AT_ONCE);
-    let mut at = offset;
+    let (mut at, end) = (offset, offset as u64 + range.length);
     while let Some(piece) = wait_for(caller, object, pieces.next())? {
         let piece = match piece {
             Ok(piece) => piece.bytes,
             Err(error) => return Ok(Err(error)),
         };
+        if (at + piece.len()) as u64 > end {
+            return Ok(Err(Error::corrupt(format!(
+                "{object} has more bytes than were asked for"
+            ))));
+        }
         let (memory, guest) = memory_and_guest(caller)?;
         memory[at..at + piece.len()].copy_from_slice(&piece);
         guest.objects.moved_bytes += piece.len() as u64;
