@@ -15,18 +15,31 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("dev-ceph", vec!["types"]),
         ("transport", vec!["types", "wire", "store"]),
         ("membership", vec!["types", "wire"]),
+        ("knowledge", vec!["types", "scheduler", "store"]),
         ("registry", vec!["types", "store"]),
         (
             "worker",
-            vec!["types", "scheduler", "snapshot", "store", "registry"],
+            vec![
+                "types",
+                "wire",
+                "scheduler",
+                "knowledge",
+                "snapshot",
+                "store",
+                "registry",
+            ],
         ),
-        ("gateway", vec!["types", "scheduler", "registry", "store"]),
+        (
+            "gateway",
+            vec!["types", "scheduler", "knowledge", "registry", "store"],
+        ),
         (
             "node",
             vec![
                 "types",
                 "wire",
                 "scheduler",
+                "knowledge",
                 "snapshot",
                 "store",
                 "transport",

@@ -3,16 +3,16 @@
 use crate::dispatch::Dispatcher;
 use crate::drain::Drain;
 use crate::faasm::{self, Background};
-use crate::facts::Knowledge;
 use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::settings::GatewaySettings;
 use crate::{health, openapi, v1};
 use axum::Router;
 use axum::routing::{get, post, put};
+use ganglion_knowledge::Knowledge;
 use ganglion_registry::Catalog;
 use ganglion_store::ObjectStore;
-use ganglion_types::{Ambient, CallIds};
+use ganglion_types::{Ambient, CallIds, ContentHash};
 use std::sync::Arc;
 
 /// What a gateway is made of.
@@ -43,7 +43,7 @@ pub(crate) struct App {
     pub(crate) settings: Arc<GatewaySettings>,
     pub(crate) drain: Arc<Drain>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) knowledge: Arc<Knowledge>,
+    pub(crate) knowledge: Arc<Knowledge<ContentHash>>,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) background: Background,
 }

@@ -12,17 +12,17 @@
 //! its place among them, and one that the first attempt has made already is not made again (invariant 4). What it reads may be
 //! what the first attempt wrote.
 
-use crate::facts::{Knowledge, way_to};
 use crate::metrics::Metrics;
 use crate::peers::{Member, Peers, find};
 use crate::settings::GatewaySettings;
 use bytes::{Bytes, BytesMut};
+use ganglion_knowledge::{Knowledge, Way};
 use ganglion_scheduler::{
     Candidate, Decision, Facts, Link, ObjectFacts, Outcome, Prediction, Profile, decide,
 };
 use ganglion_store::ObjectStore;
 use ganglion_types::{
-    Ambient, Answer, Call, Error, ErrorKind, Ndp, NodeId, ObjectKey, Result, Site,
+    Ambient, Answer, Call, ContentHash, Error, ErrorKind, Ndp, NodeId, ObjectKey, Result, Site,
 };
 use std::fmt::Write;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ pub(crate) struct Dispatcher {
     store: Arc<dyn ObjectStore>,
     ambient: Arc<dyn Ambient>,
     metrics: Arc<Metrics>,
-    knowledge: Arc<Knowledge>,
+    knowledge: Arc<Knowledge<ContentHash>>,
     settings: Arc<GatewaySettings>,
     spread: AtomicU64,
     under_way: TaskTracker,
@@ -72,7 +72,7 @@ impl Dispatcher {
         store: Arc<dyn ObjectStore>,
         ambient: Arc<dyn Ambient>,
         metrics: Arc<Metrics>,
-        knowledge: Arc<Knowledge>,
+        knowledge: Arc<Knowledge<ContentHash>>,
         settings: Arc<GatewaySettings>,
     ) -> Self {
         let spread = AtomicU64::new(ambient.monotonic_ns());
@@ -132,8 +132,12 @@ impl Dispatcher {
                 Ok(answer) => {
                     let took_ns = self.ambient.monotonic_ns().saturating_sub(decided_ns);
                     let outcome = Outcome::of(&decision, &answer, took_ns);
-                    self.knowledge
-                        .learn(call.module, outcome.as_ref(), &answer, home.as_ref());
+                    self.knowledge.learn(
+                        &call.module,
+                        outcome.as_ref(),
+                        (&answer.node, &answer.usage),
+                        home.as_ref(),
+                    );
                     return Ok(Placed {
                         reason: past.reason(&decision, wishes),
                         predicted: decision.chosen.predicted,
@@ -158,7 +162,10 @@ impl Dispatcher {
         let key = call.object.as_ref()?;
         let size_bytes = match home {
             Some(home) if call.ndp == Ndp::Allowed => {
-                self.knowledge.size_of(key, home, members, now_ns).await
+                let choice = find(members, home).is_some_and(|home| {
+                    home.peer.site() == Site::Storage && home.peer.load().is_some()
+                });
+                self.knowledge.size_of(key, choice, now_ns).await
             }
             _ => None,
         };
@@ -180,8 +187,10 @@ impl Dispatcher {
             node: member.peer.id(),
             site: member.peer.site(),
             load: member.peer.load(),
-            link: way_to(member),
-            object_link: home.map_or(Link::Unmeasured, |home| self.knowledge.way(member, home)),
+            link: way_to(member).link,
+            object_link: home.map_or(Link::Unmeasured, |home| {
+                self.knowledge.between(way_to(member), way_to(home))
+            }),
             refused: *refused,
         };
         members.iter().zip(refused).map(candidate).collect()
@@ -242,6 +251,19 @@ impl Dispatcher {
                 self.settings.answer_grace
             ))),
         }
+    }
+}
+
+/// The way from this gateway to a node.
+fn way_to(member: &Member) -> Way<'_> {
+    let link = match member.peer.link() {
+        _ if member.local => Link::SameProcess,
+        Some(estimate) => Link::Measured(estimate),
+        None => Link::Unmeasured,
+    };
+    Way {
+        node: member.peer.id(),
+        link,
     }
 }
 

@@ -1,15 +1,19 @@
-//! What this gateway knows when it places a call, and how it came to know.
+//! What a node knows when it places work, and how it came to know: a gateway that places calls, and a worker that places the middle of
+//! one.
 //!
 //! Profiles of functions and measured links are plain data of `scheduler`; here they are kept, bounded, behind locks that
 //! are held for a few instructions. Sizes of objects come from what passes through (`PUT`, `HEAD`) and, where a choice of
 //! sites depends on one, from a look at the store that is made at most once in `gateway.object_size_age`.
 
-use crate::peers::{Member, find};
-use crate::recent::Recent;
+mod recent;
+
+pub use recent::Recent;
+
 use ganglion_scheduler::{Link, Links, Outcome, Profile};
 use ganglion_store::ObjectStore;
-use ganglion_types::{Answer, ContentHash, ErrorKind, NodeId, ObjectKey, Site};
+use ganglion_types::{ErrorKind, NodeId, ObjectKey, Usage};
 use parking_lot::{Mutex, MutexGuard, RwLock};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,16 +33,27 @@ struct Size {
     seen_ns: u64,
 }
 
-pub(crate) struct Knowledge {
+/// Profiles, links and sizes. `F` names what is placed: a function's content, or one of its functions.
+pub struct Knowledge<F> {
     store: Arc<dyn ObjectStore>,
-    profiles: Mutex<Recent<ContentHash, Profile>>,
+    profiles: Mutex<Recent<F, Profile>>,
     links: RwLock<Links>,
     sizes: Mutex<Recent<ObjectKey, Size>>,
     size_age_ns: u64,
 }
 
-impl Knowledge {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, size_age: Duration) -> Self {
+/// A node, and the way to it from here.
+#[derive(Clone, Copy, Debug)]
+pub struct Way<'a> {
+    /// Its name.
+    pub node: &'a NodeId,
+    /// [`Link::SameProcess`] when it is in this process.
+    pub link: Link,
+}
+
+impl<F: Eq + Hash + Clone> Knowledge<F> {
+    /// `size_age`: how long a size is believed (setting `gateway.object_size_age`).
+    pub fn new(store: Arc<dyn ObjectStore>, size_age: Duration) -> Self {
         Self {
             store,
             profiles: Mutex::new(Recent::new(PROFILES)),
@@ -49,61 +64,52 @@ impl Knowledge {
     }
 
     /// The profiles, locked: a decision is noted under the same lock under which it was made.
-    pub(crate) fn profiles(&self) -> MutexGuard<'_, Recent<ContentHash, Profile>> {
+    pub fn profiles(&self) -> MutexGuard<'_, Recent<F, Profile>> {
         self.profiles.lock()
     }
 
-    /// Learns from a call that ran. `home` is its object's.
-    pub(crate) fn learn(
+    /// Learns from work that ran on `node`; `outcome` is `None` where its time tells nothing. `home` is its object's.
+    pub fn learn(
         &self,
-        module: ContentHash,
+        function: &F,
         outcome: Option<&Outcome>,
-        answer: &Answer,
+        (node, usage): (&NodeId, &Usage),
         home: Option<&NodeId>,
     ) {
         if let Some(outcome) = outcome {
             self.profiles
                 .lock()
-                .get_or_default(&module)
+                .get_or_default(function)
                 .observe(outcome);
         }
-        let usage = &answer.usage;
-        let away = home.filter(|home| **home != answer.node && usage.moved_bytes >= TELLING_BYTES);
+        let away = home.filter(|home| *home != node && usage.moved_bytes >= TELLING_BYTES);
         if let Some(home) = away {
             let mut links = self.links.write();
-            links.observe(&answer.node, home, usage.moved_bytes, usage.link_ns);
+            links.observe(node, home, usage.moved_bytes, usage.link_ns);
         }
     }
 
-    /// The way from a candidate to the object's home. Measured where it was used; otherwise the gateway's own way to
-    /// whichever of the two is further stands for it.
-    pub(crate) fn way(&self, from: &Member, home: &Member) -> Link {
-        if from.local && home.local {
+    /// The link between a node and the object's home. Measured where it was used; otherwise the way from here to whichever of the
+    /// two is further stands for it.
+    pub fn between(&self, from: Way<'_>, home: Way<'_>) -> Link {
+        if from.link == Link::SameProcess && home.link == Link::SameProcess {
             return Link::SameProcess;
         }
-        match self.links.read().between(from.peer.id(), home.peer.id()) {
-            Link::Unmeasured if home.local => way_to(from),
-            Link::Unmeasured => way_to(home),
+        match self.links.read().between(from.node, home.node) {
+            Link::Unmeasured if home.link == Link::SameProcess => from.link,
+            Link::Unmeasured => home.link,
             measured => measured,
         }
     }
 
-    /// The size of the object, when it is known or is worth a look: where there is a storage node to choose.
-    pub(crate) async fn size_of(
-        &self,
-        object: &ObjectKey,
-        home: &NodeId,
-        members: &[Member],
-        now_ns: u64,
-    ) -> Option<u64> {
+    /// The size of the object, when it is known or is worth a look: `choice`, where there is a storage node to choose.
+    pub async fn size_of(&self, object: &ObjectKey, choice: bool, now_ns: u64) -> Option<u64> {
         let known = self.sizes.lock().get(object).copied();
         if let Some(size) = known
             && now_ns.saturating_sub(size.seen_ns) < self.size_age_ns
         {
             return size.bytes;
         }
-        let choice = find(members, home)
-            .is_some_and(|home| home.peer.site() == Site::Storage && home.peer.load().is_some());
         if !choice {
             return None;
         }
@@ -126,7 +132,7 @@ impl Knowledge {
     }
 
     /// An object was seen to have this size, or not to be there.
-    pub(crate) fn note_size(&self, object: &ObjectKey, bytes: Option<u64>, now_ns: u64) {
+    pub fn note_size(&self, object: &ObjectKey, bytes: Option<u64>, now_ns: u64) {
         let size = Size {
             bytes,
             seen_ns: now_ns,
@@ -135,21 +141,12 @@ impl Knowledge {
     }
 
     /// An object has changed in an unknown way.
-    pub(crate) fn forget_size(&self, object: &ObjectKey) {
+    pub fn forget_size(&self, object: &ObjectKey) {
         self.sizes.lock().remove(object);
     }
 
     /// Every size is asked for again.
-    pub(crate) fn forget_sizes(&self) {
+    pub fn forget_sizes(&self) {
         self.sizes.lock().clear();
-    }
-}
-
-/// The way from this gateway to a node.
-pub(crate) fn way_to(member: &Member) -> Link {
-    match member.peer.link() {
-        _ if member.local => Link::SameProcess,
-        Some(estimate) => Link::Measured(estimate),
-        None => Link::Unmeasured,
     }
 }

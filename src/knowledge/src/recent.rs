@@ -7,14 +7,15 @@ use std::mem::take;
 /// Holds at most `2 * generation` entries: when the young generation is full it becomes the old one, and what nobody
 /// used since the last such change is dropped. Everything is O(1), and nothing is ordered.
 #[derive(Debug)]
-pub(crate) struct Recent<K, V> {
+pub struct Recent<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
     generation: usize,
 }
 
 impl<K: Eq + Hash + Clone, V> Recent<K, V> {
-    pub(crate) fn new(generation: usize) -> Self {
+    /// At least `generation` entries are kept.
+    pub fn new(generation: usize) -> Self {
         Self {
             young: HashMap::new(),
             old: HashMap::new(),
@@ -22,7 +23,8 @@ impl<K: Eq + Hash + Clone, V> Recent<K, V> {
         }
     }
 
-    pub(crate) fn get(&mut self, key: &K) -> Option<&mut V> {
+    /// What is kept under the key; it counts as used.
+    pub fn get(&mut self, key: &K) -> Option<&mut V> {
         if !self.young.contains_key(key) {
             let (key, value) = self.old.remove_entry(key)?;
             self.insert(key, value);
@@ -30,7 +32,11 @@ impl<K: Eq + Hash + Clone, V> Recent<K, V> {
         self.young.get_mut(key)
     }
 
-    pub(crate) fn get_or_default(&mut self, key: &K) -> &mut V
+    /// What is kept under the key, made when there is nothing.
+    ///
+    /// # Panics
+    /// Never: what was inserted is there.
+    pub fn get_or_default(&mut self, key: &K) -> &mut V
     where
         V: Default,
     {
@@ -41,7 +47,8 @@ impl<K: Eq + Hash + Clone, V> Recent<K, V> {
         self.young.get_mut(key).expect("inserted above")
     }
 
-    pub(crate) fn insert(&mut self, key: K, value: V) {
+    /// Keeps it.
+    pub fn insert(&mut self, key: K, value: V) {
         if self.young.len() >= self.generation && !self.young.contains_key(&key) {
             self.old = take(&mut self.young);
         }
@@ -49,12 +56,14 @@ impl<K: Eq + Hash + Clone, V> Recent<K, V> {
         self.young.insert(key, value);
     }
 
-    pub(crate) fn remove(&mut self, key: &K) {
+    /// Forgets it.
+    pub fn remove(&mut self, key: &K) {
         self.young.remove(key);
         self.old.remove(key);
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
         self.young.clear();
         self.old.clear();
     }
