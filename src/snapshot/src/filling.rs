@@ -90,7 +90,8 @@ fn pieces(offset: usize, len: usize) -> impl Iterator<Item = (usize, usize)> {
 }
 
 impl Filling<'_> {
-    /// The window is the guest's: `bytes_written` bytes from its beginning on, every one of which was written, and zeros behind.
+    /// The window is the guest's: `bytes_written` bytes from its beginning on, every one of which was written, and zeros behind
+    /// them in the pages that were to be filled.
     ///
     /// # Panics
     /// When that is more than was to be filled.
@@ -126,6 +127,7 @@ mod tests {
     };
     use crate::{KEPT_BYTES_MAX, Lease, SlotPool};
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     const WINDOW: usize = WINDOW_ALIGN_BYTES;
@@ -298,15 +300,32 @@ mod tests {
         slot: &'a Slot,
         mark: u8,
         sees: Vec<u8>,
-        windows: Vec<(usize, usize)>,
+        windows: Vec<usize>,
+        /// The lengths of all windows that there ever were.
+        lens: BTreeMap<usize, usize>,
     }
 
     impl Guest<'_> {
         fn window(&mut self, len: usize) -> usize {
-            let offset = self.slot.free_window(len);
-            let offset = offset.unwrap_or_else(|| new_window(self.slot, len));
+            let found = self.slot.free_window(len);
+            let offset = found.unwrap_or_else(|| new_window(self.slot, len));
+            if found.is_none() {
+                self.lens.insert(offset, len.next_multiple_of(65_536));
+            }
             self.sees.resize(self.slot.size_bytes(), 0);
             offset
+        }
+
+        /// So many bytes of an object of `len` bytes, and zeros behind them in its pages.
+        fn gets(&mut self, offset: usize, len: usize, bytes: usize) {
+            self.sees[offset..offset + len.next_multiple_of(PAGE_BYTES)].fill(0);
+            self.sees[offset..offset + bytes].fill(self.mark);
+            self.windows.push(offset);
+        }
+
+        /// A window, whole, is about to become zeros.
+        fn loses(&mut self, offset: usize) {
+            self.sees[offset..offset + self.lens[&offset]].fill(0);
         }
 
         /// `false` when the guest does not go on.
@@ -325,13 +344,12 @@ mod tests {
                     let offset = self.window(*len);
                     let file = object(&vec![self.mark; *len]);
                     self.slot.map_object(offset, &file, 0, *len).unwrap();
-                    self.sees[offset..offset + len].fill(self.mark);
-                    self.windows.push((offset, *len));
+                    self.gets(offset, *len, *len);
                 }
                 Step::Unmap(which) if !self.windows.is_empty() => {
-                    let (offset, len) = self.windows.remove(which.index(self.windows.len()));
+                    let offset = self.windows.remove(which.index(self.windows.len()));
+                    self.loses(offset);
                     assert!(self.slot.unmap_window(offset).unwrap());
-                    self.sees[offset..offset + len].fill(0);
                 }
                 Step::Unmap(_) => {}
             }
@@ -346,10 +364,12 @@ mod tests {
             match end {
                 End::Whole | End::CutShort => {
                     filling.finish(written);
-                    self.sees[offset..offset + written].fill(self.mark);
-                    self.windows.push((offset, len));
+                    self.gets(offset, len, written);
                 }
-                End::GivenUp => drop(filling),
+                End::GivenUp => {
+                    self.loses(offset);
+                    drop(filling);
+                }
                 End::Stopped => std::mem::forget(filling),
             }
             !matches!(end, End::Stopped)
@@ -368,7 +388,7 @@ mod tests {
             for (mark, (which, steps)) in (1..).zip(guests) {
                 let lease = pool.take(&images[usize::from(which)]).unwrap().unwrap();
                 let sees = expected(201 + which);
-                let mut guest = Guest { slot: &lease, mark, sees, windows: Vec::new() };
+                let mut guest = Guest { slot: &lease, mark, sees, windows: Vec::new(), lens: BTreeMap::new() };
                 prop_assert!(memory(&lease) == guest.sees, "guest {mark} before it begins");
                 for step in steps {
                     if !guest.goes_on(&step) {
