@@ -6,6 +6,7 @@
 mod ambient;
 mod announcement;
 mod call;
+mod delta;
 mod error;
 mod id;
 mod limits;
@@ -15,6 +16,9 @@ mod peer;
 pub use ambient::{Ambient, Deadline};
 pub use announcement::Announcement;
 pub use call::{Answer, Call, End, Ndp, Site, Start, Usage};
+pub use delta::{
+    ADDRESSABLE_BYTES, Delta, GlobalValue, PAGE_BYTES, PageRun, WindowLayout, WindowRange,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use id::{CallId, CallIds, ContentHash, NodeId, TraceParent};
 pub use limits::{CallLimits, ModuleLimits};
