@@ -10,7 +10,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("types", vec![]),
         ("wire", vec!["types"]),
         ("scheduler", vec!["types"]),
-        ("snapshot", vec![]),
+        ("snapshot", vec!["types"]),
         ("store", vec!["types"]),
         ("dev-ceph", vec!["types"]),
         ("transport", vec!["types", "wire", "store"]),

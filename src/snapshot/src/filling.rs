@@ -1,7 +1,8 @@
 //! Filling a window from somewhere else, over pages that may hold an earlier guest's bytes.
 
 use crate::kept::PIECE_BYTES;
-use crate::window::Content;
+use crate::shared::Shared;
+use crate::window::{Content, Window};
 use crate::{MapError, PAGE_BYTES, Slot, WINDOW_ALIGN_BYTES};
 use rustix::io::Errno;
 use rustix::mm::{Advice, madvise};
@@ -31,18 +32,20 @@ impl Slot {
     /// # Panics
     /// When there is no empty window of that length.
     pub fn begin_filling(&self, offset: usize, len_bytes: usize) -> Result<Filling<'_>, MapError> {
-        let filled = len_bytes.next_multiple_of(PAGE_BYTES);
-        self.windows
-            .lock()
-            .hold(offset, filled, Content::Filled(filled));
+        let len = len_bytes.next_multiple_of(PAGE_BYTES);
+        let content = Content::Filled {
+            len,
+            watched: false,
+        };
+        self.windows.lock().hold(offset, len, content);
         // From here on the window is given back on every path that does not finish.
         let filling = Filling {
             slot: self,
             offset,
             len_bytes,
         };
-        self.ask_for_large_pages(offset, filled)?;
-        self.take_kept_pages(offset, filled)?;
+        self.ask_for_large_pages(offset, len)?;
+        self.take_kept_pages(offset, len)?;
         Ok(filling)
     }
 
@@ -60,7 +63,7 @@ impl Slot {
     }
 
     fn take_kept_pages(&self, offset: usize, len: usize) -> Result<(), MapError> {
-        let Some(kept) = &self.kept else {
+        let Some(kept) = &self.shared.kept else {
             return Ok(());
         };
         for (at, len) in pieces(offset, len) {
@@ -71,14 +74,38 @@ impl Slot {
     }
 
     /// Moves the pages of a filled window to where they wait for the next; zeros stay in their place, or what was there.
-    pub(crate) fn keep_pages(&self, offset: usize, content: Content) {
-        let (Some(kept), Content::Filled(len)) = (&self.kept, content) else {
+    pub(crate) fn keep_pages(&self, window: &Window) {
+        let (Some(kept), Content::Filled { len, watched }) = (&self.shared.kept, &window.content)
+        else {
             return;
         };
-        for (at, len) in pieces(offset, len) {
+        if *watched && !self.watch_no_more(window.offset, *len) {
+            return;
+        }
+        for (at, len) in pieces(window.offset, *len) {
             // SAFETY: the range lies in this slot, is anonymous memory of a filled window, and the window is being given back.
             unsafe { kept.put(self.at(at, len), len) };
         }
+    }
+
+    /// Has the kernel remember from now on who writes a window's pages; `false` where it cannot.
+    fn watch(&self, offset: usize, len: usize) -> bool {
+        let at = self.at(offset, len).addr();
+        let Shared {
+            pagemap: Some(_),
+            tracker: Some(tracker),
+            ..
+        } = &*self.shared
+        else {
+            return false;
+        };
+        len > 0 && tracker.watch(&(at..at + len)).is_ok()
+    }
+
+    fn watch_no_more(&self, offset: usize, len: usize) -> bool {
+        let at = self.at(offset, len).addr();
+        let tracker = self.shared.tracker.as_ref();
+        tracker.is_some_and(|tracker| tracker.forget(&(at..at + len)).is_ok())
     }
 }
 
@@ -97,16 +124,14 @@ impl Filling<'_> {
     /// When that is more than was to be filled.
     pub fn finish(self, bytes_written: usize) {
         assert!(bytes_written <= self.len_bytes);
-        let end = self.len_bytes.next_multiple_of(PAGE_BYTES);
-        self.put_zeros(bytes_written, end - bytes_written);
+        let (slot, offset) = (self.slot, self.offset);
+        let len = self.len_bytes.next_multiple_of(PAGE_BYTES);
+        slot.put_zeros(offset + bytes_written, len - bytes_written);
+        if slot.expects_delta() && slot.watch(offset, len) {
+            let watched = true;
+            slot.windows.lock().at(offset, len).content = Content::Filled { len, watched };
+        }
         std::mem::forget(self);
-    }
-
-    /// Writes zeros into the window, `start` bytes from its beginning on.
-    fn put_zeros(&self, start: usize, len: usize) {
-        let at = self.slot.at(self.offset + start, len);
-        // SAFETY: the range lies in the window, which is mapped writable; the guest is inside a host call.
-        unsafe { at.write_bytes(0, len) };
     }
 }
 
@@ -114,7 +139,8 @@ impl Drop for Filling<'_> {
     fn drop(&mut self) {
         if self.slot.unmap_window(self.offset).is_err() {
             // The guest may run on. Should nothing be mapped there at all, the process ends here, which is the lesser evil.
-            self.put_zeros(0, self.len_bytes.next_multiple_of(PAGE_BYTES));
+            let len = self.len_bytes.next_multiple_of(PAGE_BYTES);
+            self.slot.put_zeros(self.offset, len);
         }
     }
 }
@@ -222,7 +248,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded_and_the_latest() {
         let pool = SlotPool::new(1);
-        let kept = lease_of(&pool).kept.clone().unwrap();
+        let kept = pool.shared.kept.as_ref().unwrap();
         for len in [KEPT_BYTES_MAX, 3 * WINDOW + 5000, KEPT_BYTES_MAX + WINDOW] {
             fill(&lease_of(&pool), len, 9);
             assert!(kept.kept_bytes() <= KEPT_BYTES_MAX, "{len}");

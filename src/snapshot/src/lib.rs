@@ -11,7 +11,7 @@
 //! ```
 //!
 //! An [`Image`] is a sealed memfd of a memory after start-up. Mapped privately, all instances share its pages until they
-//! write; the kernel knows which pages a guest has dirtied ([`Pagemap`]), so putting a slot back is a scan and a copy of
+//! write; the kernel knows which pages a guest has dirtied (`pagemap.rs`), so putting a slot back is a scan and a copy of
 //! those pages, whatever the image's size.
 //!
 //! An object *window* is a range above the heap over which an object's file is mapped, privately: the guest reads the
@@ -19,30 +19,37 @@
 //! room puts zeros in its place and marks the slot torn; the call fails and the process goes on. Where the object is on
 //! another node its bytes are written into the window ([`Filling`]), over pages that earlier windows left (`kept.rs`).
 //!
+//! What a guest has changed can be taken out of its slot as a [`Delta`](ganglion_types::Delta) and put into one of another node
+//! (`delta.rs`): the same scan, and a comparison of those pages.
+//!
 //! Absent on purpose: wasmtime. `worker` puts its memory traits over these types.
 
+mod delta;
 mod filling;
 mod image;
 mod kept;
+mod layout;
 mod pagemap;
 mod pool;
 mod reservation;
+mod runs;
+mod shared;
 mod sigbus;
 mod slot;
 #[cfg(test)]
 mod testing;
+mod tracker;
 mod window;
 
+pub use delta::DeltaError;
 pub use filling::Filling;
-pub use image::{GlobalValue, Image};
+pub use image::Image;
 pub use kept::KEPT_BYTES_MAX;
-pub use pagemap::Pagemap;
 pub use pool::{Lease, SlotPool};
 pub use slot::{GUARD_BYTES, SLOT_BYTES, Slot};
 pub use window::WINDOW_ALIGN_BYTES;
 
-/// The smallest unit that the kernel maps, in bytes (x86-64 and the usual arm64 kernels).
-pub const PAGE_BYTES: usize = 4096;
+pub use ganglion_types::PAGE_BYTES;
 
 /// What went wrong with a mapping: the kernel's answer and what was asked of it.
 #[derive(Debug, thiserror::Error)]

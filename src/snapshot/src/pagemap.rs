@@ -8,6 +8,7 @@ use std::os::fd::AsRawFd;
 /// `ioctl` number of `PAGEMAP_SCAN` (Linux 6.7; Documentation/admin-guide/mm/pagemap.rst).
 const PAGEMAP_SCAN: libc::c_ulong = 0xC060_6610;
 
+const PAGE_IS_WRITTEN: u64 = 1 << 1;
 const PAGE_IS_FILE: u64 = 1 << 2;
 const PAGE_IS_PRESENT: u64 = 1 << 3;
 const PAGE_IS_SWAPPED: u64 = 1 << 4;
@@ -43,13 +44,37 @@ struct ScanArgument {
     return_mask: u64,
 }
 
+/// Which pages a scan is for.
+#[derive(Clone, Copy)]
+struct Categories {
+    /// Those that a page must have, and those of them that it must not have.
+    all: u64,
+    inverted: u64,
+    /// Of these it must have one.
+    any: u64,
+}
+
+/// Pages that a private mapping holds as its own.
+const DIRTY: Categories = Categories {
+    all: PAGE_IS_FILE | PAGE_IS_PFNZERO,
+    inverted: PAGE_IS_FILE | PAGE_IS_PFNZERO,
+    any: PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+};
+
+/// Pages that are not protected any more.
+const WRITTEN: Categories = Categories {
+    all: PAGE_IS_WRITTEN,
+    inverted: 0,
+    any: PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+};
+
 /// The kernel's page table of this process, as far as it will tell.
 #[derive(Debug)]
-pub struct Pagemap(File);
+pub(crate) struct Pagemap(File);
 
 impl Pagemap {
     /// `None` on a kernel before 6.7, or where `/proc` is not mounted: callers then use a slower way.
-    pub fn open() -> Option<Self> {
+    pub(crate) fn open() -> Option<Self> {
         let pagemap = Self(File::open("/proc/self/pagemap").ok()?);
         let probe = [0_u8; PAGE_BYTES];
         let at = probe.as_ptr().addr() & !(PAGE_BYTES - 1);
@@ -64,15 +89,36 @@ impl Pagemap {
     ///
     /// # Errors
     /// The kernel's.
-    pub fn dirty(
+    pub(crate) fn dirty(
         &self,
         range: Range<usize>,
+        found: impl FnMut(Range<usize>),
+    ) -> std::io::Result<()> {
+        self.find(range, DIRTY, found)
+    }
+
+    /// As [`Pagemap::dirty`], of a range that a [`WriteTracker`](crate::tracker::WriteTracker) watches: the pages that were written since.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(crate) fn written(
+        &self,
+        range: Range<usize>,
+        found: impl FnMut(Range<usize>),
+    ) -> std::io::Result<()> {
+        self.find(range, WRITTEN, found)
+    }
+
+    fn find(
+        &self,
+        range: Range<usize>,
+        categories: Categories,
         mut found: impl FnMut(Range<usize>),
     ) -> std::io::Result<()> {
         let mut regions = [PageRegion::default(); REGIONS];
         let mut start = range.start;
         while start < range.end {
-            let count = self.scan(start..range.end, &mut regions)?;
+            let count = self.scan(start..range.end, categories, &mut regions)?;
             for region in &regions[..count] {
                 found(address(region.start)..address(region.end));
             }
@@ -89,6 +135,7 @@ impl Pagemap {
     fn scan(
         &self,
         range: Range<usize>,
+        categories: Categories,
         regions: &mut [PageRegion; REGIONS],
     ) -> std::io::Result<usize> {
         let mut argument = ScanArgument {
@@ -97,9 +144,9 @@ impl Pagemap {
             end: range.end as u64,
             vec: regions.as_mut_ptr().addr() as u64,
             vec_len: REGIONS as u64,
-            category_inverted: PAGE_IS_FILE | PAGE_IS_PFNZERO,
-            category_mask: PAGE_IS_FILE | PAGE_IS_PFNZERO,
-            category_anyof_mask: PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+            category_inverted: categories.inverted,
+            category_mask: categories.all,
+            category_anyof_mask: categories.any,
             return_mask: PAGE_IS_PRESENT,
             ..ScanArgument::default()
         };

@@ -1,7 +1,7 @@
 //! Slots that wait for their next guest, preferably one of the same image.
 
-use crate::kept::KeptPages;
-use crate::{Image, MapError, Pagemap, Slot};
+use crate::shared::Shared;
+use crate::{Image, MapError, Slot};
 use parking_lot::Mutex;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -18,30 +18,28 @@ struct Slots {
 pub struct SlotPool {
     slots: Mutex<Slots>,
     slots_max: usize,
-    pagemap: Option<Pagemap>,
-    kept: Option<Arc<KeptPages>>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl SlotPool {
     /// A pool of at most `slots_max` slots (setting `worker.instances`); each reserves 4 GiB of addresses, not memory,
     /// when it is first needed. Pages of filled windows it keeps for the next ones, up to [`crate::KEPT_BYTES_MAX`].
     pub fn new(slots_max: usize) -> Arc<Self> {
-        Arc::new(Self::with_pagemap(slots_max, Pagemap::open()))
+        Self::with(slots_max, Shared::open())
     }
 
-    fn with_pagemap(slots_max: usize, pagemap: Option<Pagemap>) -> Self {
-        Self {
+    pub(crate) fn with(slots_max: usize, shared: Shared) -> Arc<Self> {
+        Arc::new(Self {
             slots: Mutex::default(),
             slots_max,
-            pagemap,
-            kept: KeptPages::reserve().ok().map(Arc::new),
-        }
+            shared: Arc::new(shared),
+        })
     }
 
     /// Whether resets find dirtied pages by `PAGEMAP_SCAN`; without it they drop all pages, which is slower for the
     /// next guest and otherwise the same.
     pub fn scans_pages(&self) -> bool {
-        self.pagemap.is_some()
+        self.shared.pagemap.is_some()
     }
 
     /// A slot in which `image` is mapped and untouched; `None` when all are in use.
@@ -69,7 +67,7 @@ impl SlotPool {
             return Ok(Some(slots.free.remove(index)));
         }
         if slots.made < self.slots_max
-            && let Some(slot) = Slot::reserve(self.kept.clone())?
+            && let Some(slot) = Slot::reserve(self.shared.clone())?
         {
             slots.made += 1;
             return Ok(Some(Arc::new(slot)));
@@ -105,7 +103,7 @@ impl Deref for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let reset = self.slot.reset(self.pool.pagemap.as_ref());
+        let reset = self.slot.reset();
         let mut slots = self.pool.slots.lock();
         match reset {
             Ok(()) => slots.free.push(self.slot.clone()),
@@ -123,8 +121,7 @@ mod tests {
 
     /// With the kernel's page scan where it has one, and without.
     fn pools() -> Vec<Arc<SlotPool>> {
-        let without = SlotPool::with_pagemap(2, None);
-        vec![SlotPool::new(2), Arc::new(without)]
+        vec![SlotPool::new(2), SlotPool::with(2, Shared::nothing())]
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! One linear memory's address space.
 
-use crate::kept::KeptPages;
+use crate::pagemap::Pagemap;
 use crate::reservation::Reservation;
+use crate::shared::Shared;
 use crate::window::Windows;
-use crate::{Image, MapError, PAGE_BYTES, Pagemap, sigbus};
+use crate::{Image, MapError, PAGE_BYTES, sigbus};
 use parking_lot::Mutex;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap};
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Addresses of one linear memory: all that 32 bits can reach.
 pub const SLOT_BYTES: usize = 4 << 30;
@@ -29,15 +31,15 @@ pub struct Slot {
     size_bytes: AtomicUsize,
     image: Mutex<Option<Arc<Image>>>,
     pub(crate) windows: Mutex<Windows>,
-    /// `None`: the pages of filled windows are not kept.
-    pub(crate) kept: Option<Arc<KeptPages>>,
+    pub(crate) delta_expected: AtomicBool,
+    pub(crate) shared: Arc<Shared>,
     index: usize,
 }
 
 impl Slot {
     /// Reserves the addresses of a slot; nothing of it is memory yet. `None` when the process has as many slots as it
     /// can ([`crate::SlotPool`] names the setting).
-    pub(crate) fn reserve(kept: Option<Arc<KeptPages>>) -> Result<Option<Self>, MapError> {
+    pub(crate) fn reserve(shared: Arc<Shared>) -> Result<Option<Self>, MapError> {
         let reservation = Reservation::of(SLOT_BYTES + GUARD_BYTES, "reserving a slot")?;
         let Some(index) = sigbus::enter(reservation.base().addr().get()) else {
             return Ok(None);
@@ -47,7 +49,8 @@ impl Slot {
             size_bytes: AtomicUsize::new(0),
             image: Mutex::new(None),
             windows: Mutex::default(),
-            kept,
+            delta_expected: AtomicBool::new(false),
+            shared,
             index,
         }))
     }
@@ -74,6 +77,30 @@ impl Slot {
     /// Whether an object under one of the windows was cut short since the last question.
     pub fn take_torn(&self) -> bool {
         sigbus::take_torn(self.index)
+    }
+
+    pub(crate) fn image(&self) -> Option<Arc<Image>> {
+        self.image.lock().clone()
+    }
+
+    /// What the memory holds; for as long as the guest stands inside a host call.
+    ///
+    /// # Panics
+    /// When the range leaves the memory.
+    pub(crate) fn bytes(&self, range: Range<usize>) -> &[u8] {
+        assert!(range.start <= range.end && range.end <= self.size_bytes());
+        // SAFETY: the memory is mapped up to its size (asserted); the guest, the only one to write it, is inside a host call.
+        unsafe { std::slice::from_raw_parts(self.at(range.start, range.len()), range.len()) }
+    }
+
+    /// Writes zeros.
+    ///
+    /// # Panics
+    /// When the range leaves the memory.
+    pub(crate) fn put_zeros(&self, offset: usize, len: usize) {
+        assert!(offset + len <= self.size_bytes());
+        // SAFETY: the memory is mapped writable up to its size (asserted), and the guest is inside a host call.
+        unsafe { self.at(offset, len).write_bytes(0, len) };
     }
 
     pub(crate) fn holds(&self, image: &Arc<Image>) -> bool {
@@ -113,17 +140,19 @@ impl Slot {
     }
 
     /// Puts the memory back to its image: windows and growth are unmapped, dirtied pages copied back.
-    pub(crate) fn reset(&self, pagemap: Option<&Pagemap>) -> Result<(), MapError> {
+    pub(crate) fn reset(&self) -> Result<(), MapError> {
         let held = self.image.lock();
         let Some(image) = held.as_ref() else {
             return Ok(());
         };
-        for (offset, content) in self.windows.lock().clear() {
-            self.keep_pages(offset, content);
+        self.delta_expected.store(false, Ordering::Relaxed);
+        for window in std::mem::take(&mut *self.windows.lock()).used {
+            self.keep_pages(&window);
         }
         if self.size_bytes() > image.memory_bytes() {
             self.protect_from(image.memory_bytes())?;
         }
+        let pagemap = self.shared.pagemap.as_ref();
         if !pagemap.is_some_and(|pagemap| self.copy_back(image, pagemap)) {
             self.drop_pages(image.memory_bytes())?;
         }

@@ -2,54 +2,81 @@
 
 use crate::{MapError, PAGE_BYTES, Slot};
 use std::fs::File;
+use std::ops::Range;
 
 /// Windows begin at multiples of this, in the guest's addresses and the host's, so that the page cache's 2 MiB pages can
 /// be mapped as such.
 pub const WINDOW_ALIGN_BYTES: usize = 2 << 20;
 
+/// A window's length is a multiple of this, WebAssembly's page.
+pub(crate) const WINDOW_UNIT_BYTES: usize = 65_536;
+
 /// Where a slot's windows are.
 #[derive(Debug, Default)]
 pub(crate) struct Windows {
-    used: Vec<Window>,
-    free: Vec<Window>,
+    pub(crate) used: Vec<Window>,
+    pub(crate) free: Vec<Window>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Window {
-    offset: usize,
-    len: usize,
-    content: Content,
+#[derive(Debug)]
+pub(crate) struct Window {
+    pub(crate) offset: usize,
+    pub(crate) len: usize,
+    pub(crate) content: Content,
+    /// Whether it was opened, or given back, since a delta was applied.
+    pub(crate) replaced: bool,
 }
 
 /// What the host put into a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Content {
-    /// Nothing yet.
+    /// Nothing.
     Zeros,
-    /// A file's pages, mapped.
-    Mapped,
-    /// Bytes that were written, or are being written, into so many bytes of pages from its beginning on.
-    Filled(usize),
+    /// Pages of a file, from the window's beginning on.
+    Mapped {
+        len: usize,
+        /// The last of these pages, where the host has written it and somebody is going to ask who has.
+        last_page: Option<Box<[u8]>>,
+    },
+    /// Bytes that were written, or are being written, into pages from the window's beginning on.
+    Filled {
+        len: usize,
+        /// Whether the kernel tells since then who writes them.
+        watched: bool,
+    },
+}
+
+impl Window {
+    /// A window with nothing in it.
+    pub(crate) fn empty(offset: usize, len: usize) -> Self {
+        Self {
+            offset,
+            len,
+            content: Content::Zeros,
+            replaced: true,
+        }
+    }
+
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.offset..self.offset + self.len
+    }
 }
 
 impl Windows {
-    /// Forgets all windows, and tells where those in use were and what they held.
-    pub(crate) fn clear(&mut self) -> impl Iterator<Item = (usize, Content)> {
-        self.free.clear();
-        self.used
-            .drain(..)
-            .map(|window| (window.offset, window.content))
-    }
-
-    /// The empty window at `offset` is to hold this, in its first `len` bytes.
+    /// The window in use that begins at `offset`, `len` bytes of which are to hold something.
     ///
     /// # Panics
     /// When there is none of that length.
-    pub(crate) fn hold(&mut self, offset: usize, len: usize, content: Content) {
+    pub(crate) fn at(&mut self, offset: usize, len: usize) -> &mut Window {
         let mut windows = self.used.iter_mut();
-        let window = windows.find(|window| window.offset == offset);
-        let window = window.expect("a window begins there");
-        assert!(len <= window.len && window.content == Content::Zeros);
+        let window = windows.find(|window| window.offset == offset && len <= window.len);
+        window.expect("a window of that length begins there")
+    }
+
+    /// As [`Windows::at`], of a window with nothing in it: it is to hold this.
+    pub(crate) fn hold(&mut self, offset: usize, len: usize, content: Content) {
+        let window = self.at(offset, len);
+        assert!(matches!(window.content, Content::Zeros));
         window.content = content;
     }
 }
@@ -67,7 +94,7 @@ impl Slot {
             .filter(|(_, window)| window.len >= len);
         let (index, _) = fits.min_by_key(|(_, window)| window.len)?;
         let found = windows.free.swap_remove(index);
-        windows.used.push(found);
+        windows.used.push(Window::empty(found.offset, found.len));
         Some(found.offset)
     }
 
@@ -84,15 +111,11 @@ impl Slot {
     pub fn enter_window(&self, offset: usize, len_bytes: usize) {
         let len = window_len(len_bytes);
         assert!(offset + len <= self.size_bytes());
-        self.windows.lock().used.push(Window {
-            offset,
-            len,
-            content: Content::Zeros,
-        });
+        self.windows.lock().used.push(Window::empty(offset, len));
     }
 
-    /// Maps `len_bytes` of a file from `file_offset` (a multiple of the page size) over the empty window at `offset`, privately. What
-    /// the file holds behind them in its last page is made zeros: it is not the object's.
+    /// Maps `len_bytes` of a file from `file_offset` (a multiple of the page size) over the empty window at `offset`, privately.
+    /// What the file holds behind them in its last page is made zeros: it is not the object's.
     ///
     /// # Errors
     /// The kernel's.
@@ -109,14 +132,19 @@ impl Slot {
         if len_bytes == 0 {
             return Ok(());
         }
-        let mapped = len_bytes.next_multiple_of(PAGE_BYTES);
-        self.windows.lock().hold(offset, mapped, Content::Mapped);
-        self.map_file(offset, mapped, file, file_offset)?;
-        // SAFETY: the range was just mapped writable, and the guest is inside a host call, so nothing else uses it.
-        unsafe {
-            self.at(offset + len_bytes, mapped - len_bytes)
-                .write_bytes(0, mapped - len_bytes)
+        let len = len_bytes.next_multiple_of(PAGE_BYTES);
+        let content = Content::Mapped {
+            len,
+            last_page: None,
         };
+        self.windows.lock().hold(offset, len, content);
+        self.map_file(offset, len, file, file_offset)?;
+        self.put_zeros(offset + len_bytes, len - len_bytes);
+        if len > len_bytes && self.expects_delta() {
+            let last = self.bytes(offset + len - PAGE_BYTES..offset + len);
+            let last_page = Some(last.into());
+            self.windows.lock().at(offset, len).content = Content::Mapped { len, last_page };
+        }
         Ok(())
     }
 
@@ -127,25 +155,24 @@ impl Slot {
     /// The kernel's.
     pub fn unmap_window(&self, offset: usize) -> Result<bool, MapError> {
         let mut windows = self.windows.lock();
-        let Some(index) = windows
-            .used
-            .iter()
-            .position(|window| window.offset == offset)
-        else {
+        let mut used = windows.used.iter();
+        let Some(index) = used.position(|window| window.offset == offset) else {
             return Ok(false);
         };
         let window = windows.used.swap_remove(index);
-        self.keep_pages(window.offset, window.content);
-        self.map_zeros(window.offset, window.len)?;
-        windows.free.push(Window {
-            content: Content::Zeros,
-            ..window
-        });
+        self.put_back(&window)?;
+        windows.free.push(Window::empty(window.offset, window.len));
         Ok(true)
+    }
+
+    /// Zeros in a window's place; pages that can be of use to another are kept for it.
+    pub(crate) fn put_back(&self, window: &Window) -> Result<(), MapError> {
+        self.keep_pages(window);
+        self.map_zeros(window.offset, window.len)
     }
 }
 
 /// A window's length: at least a WebAssembly page, so that an empty object has an address of its own.
 fn window_len(len_bytes: usize) -> usize {
-    len_bytes.max(1).next_multiple_of(65_536)
+    len_bytes.max(1).next_multiple_of(WINDOW_UNIT_BYTES)
 }
