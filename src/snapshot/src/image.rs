@@ -325,20 +325,20 @@ mod tests {
         let mut memory = vec![0; 64 * PAGE_BYTES];
         memory[3 * PAGE_BYTES..9 * PAGE_BYTES].fill(4);
         memory[40 * PAGE_BYTES + 5] = 1;
-        let image = Image::new(&memory, 70 * PAGE_BYTES, vec![GlobalValue::F64(9)]).unwrap();
+        let image = Image::new(&memory, 80 * PAGE_BYTES, vec![GlobalValue::F64(9)]).unwrap();
         let mut delta = image.to_delta();
         assert_eq!(delta.pages.len(), 2);
         let again = Image::from_delta(&delta).unwrap();
         assert_eq!(again.bytes(), image.bytes());
         assert_eq!(again.memory_bytes(), image.memory_bytes());
         assert_eq!(again.globals(), image.globals());
-        delta.memory_bytes += PAGE_BYTES as u64;
+        delta.memory_bytes += 16 * PAGE_BYTES as u64;
         let error = Image::from_delta(&delta).unwrap_err();
         assert!(
             error.to_string().contains(&delta.image.to_string()),
             "{error}"
         );
-        delta.memory_bytes = PAGE_BYTES as u64;
+        delta.memory_bytes = 16 * PAGE_BYTES as u64;
         assert!(Image::from_delta(&delta).is_err());
     }
 

@@ -1,8 +1,8 @@
 //! Where the windows are, told to another node and arranged there.
 
-use crate::window::{WINDOW_UNIT_BYTES, Window, Windows};
+use crate::window::{Window, Windows};
 use crate::{DeltaError, MapError, Slot, WINDOW_ALIGN_BYTES};
-use ganglion_types::{Error, WindowLayout, WindowRange};
+use ganglion_types::{Error, MEMORY_UNIT_BYTES, WindowLayout, WindowRange};
 
 impl Slot {
     /// Where the windows are.
@@ -102,7 +102,7 @@ fn check(
         let end = range.offset.checked_add(range.len_bytes);
         let is_within = range.offset >= heap_bytes && end.is_some_and(|end| end <= memory_bytes);
         let is_aligned = range.offset.is_multiple_of(WINDOW_ALIGN_BYTES as u64)
-            && range.len_bytes.is_multiple_of(WINDOW_UNIT_BYTES as u64);
+            && range.len_bytes.is_multiple_of(MEMORY_UNIT_BYTES);
         match (usize::try_from(range.offset), usize::try_from(range.len_bytes)) {
             (Ok(offset), Ok(len @ 1..)) if is_within && is_aligned => Ok(Window {
                 replaced: range.replaced,

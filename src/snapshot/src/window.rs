@@ -1,15 +1,13 @@
 //! Object windows: ranges of linear memory, above the heap, over which objects are mapped.
 
 use crate::{MapError, PAGE_BYTES, Slot};
+use ganglion_types::MEMORY_UNIT_BYTES;
 use std::fs::File;
 use std::ops::Range;
 
 /// Windows begin at multiples of this, in the guest's addresses and the host's, so that the page cache's 2 MiB pages can
 /// be mapped as such.
 pub const WINDOW_ALIGN_BYTES: usize = 2 << 20;
-
-/// A window's length is a multiple of this, WebAssembly's page.
-pub(crate) const WINDOW_UNIT_BYTES: usize = 65_536;
 
 /// Where a slot's windows are.
 #[derive(Debug, Default)]
@@ -174,5 +172,6 @@ impl Slot {
 
 /// A window's length: at least a WebAssembly page, so that an empty object has an address of its own.
 fn window_len(len_bytes: usize) -> usize {
-    len_bytes.max(1).next_multiple_of(WINDOW_UNIT_BYTES)
+    let unit = usize::try_from(MEMORY_UNIT_BYTES).expect("64 KiB");
+    len_bytes.max(1).next_multiple_of(unit)
 }

@@ -6,6 +6,9 @@ use bytes::Bytes;
 /// The unit of a [`Delta`], in bytes: the smallest that the kernel maps on x86-64 and the usual arm64 kernels.
 pub const PAGE_BYTES: usize = 4096;
 
+/// A memory's size is a multiple of this: WebAssembly's own page, in bytes.
+pub const MEMORY_UNIT_BYTES: u64 = 65_536;
+
 /// Most memory that a guest can address, in bytes.
 pub const ADDRESSABLE_BYTES: u64 = 4 << 30;
 
@@ -59,8 +62,8 @@ impl PageRun {
 ///
 /// ```text
 ///   image     | a | b | c | 0 | 0 |
-///   guest     | a | B | c | 0 | D |  0 |  0 |  E |     grown by three pages
-///   delta     memory_bytes: 8 pages    pages: 1: B   4: D   7: E
+///   guest     | a | B | c | 0 | D |  0 |  0 |  E |     grown
+///   delta     memory_bytes    pages: 1: B   4: D   7: E
 /// ```
 ///
 /// Bytes of object windows are in it where the guest has written them; the rest of a window is the object's, which the other
@@ -69,7 +72,7 @@ impl PageRun {
 pub struct Delta {
     /// The image that the guest began from.
     pub image: ContentHash,
-    /// Size of its memory, object windows included: whole pages, at most [`ADDRESSABLE_BYTES`].
+    /// Size of its memory, object windows included: a multiple of [`MEMORY_UNIT_BYTES`], at most [`ADDRESSABLE_BYTES`].
     pub memory_bytes: u64,
     /// Its mutable globals, in the image's order.
     pub globals: Vec<GlobalValue>,
@@ -92,14 +95,13 @@ impl Delta {
     }
 
     /// # Errors
-    /// `Invalid` unless the memory has whole pages and can be addressed, and the runs are whole pages of it, ascending and
+    /// `Invalid` unless the memory is of a size that a guest's can have, and the runs are whole pages of it, ascending and
     /// disjoint.
     pub fn check(&self) -> Result<()> {
-        let page_bytes = PAGE_BYTES as u64;
-        if self.memory_bytes > ADDRESSABLE_BYTES || !self.memory_bytes.is_multiple_of(page_bytes) {
+        let memory_bytes = self.memory_bytes;
+        if memory_bytes > ADDRESSABLE_BYTES || !memory_bytes.is_multiple_of(MEMORY_UNIT_BYTES) {
             return Err(Error::invalid(format!(
-                "a delta's memory of {} bytes is not of whole pages or beyond the {ADDRESSABLE_BYTES} that can be addressed",
-                self.memory_bytes
+                "a delta's memory of {memory_bytes} bytes is no multiple of {MEMORY_UNIT_BYTES}, or beyond the {ADDRESSABLE_BYTES} that can be addressed"
             )));
         }
         let mut end = 0;
@@ -114,10 +116,9 @@ impl Delta {
             }
             end = run.end_page();
         }
-        if end > self.memory_bytes / page_bytes {
+        if end > memory_bytes / PAGE_BYTES as u64 {
             return Err(Error::invalid(format!(
-                "a delta's pages end at page {end}, outside of its memory of {} bytes",
-                self.memory_bytes
+                "a delta's pages end at page {end}, outside of its memory of {memory_bytes} bytes"
             )));
         }
         Ok(())
@@ -182,21 +183,19 @@ mod tests {
     #[test]
     fn only_whole_pages_in_order_within_the_memory_are_a_delta() {
         delta(0, &[]).check().unwrap();
-        delta(4, &[(0, PAGE_BYTES), (3, PAGE_BYTES)])
+        delta(16, &[(0, PAGE_BYTES), (15, PAGE_BYTES)])
             .check()
             .unwrap();
         for wrong in [
-            delta(4, &[(3, 2 * PAGE_BYTES)]),
-            delta(4, &[(0, 2 * PAGE_BYTES), (1, PAGE_BYTES)]),
-            delta(4, &[(1, PAGE_BYTES), (0, PAGE_BYTES)]),
-            delta(4, &[(0, 0)]),
-            delta(4, &[(0, PAGE_BYTES - 1)]),
-            delta((4 << 30) / PAGE_BYTES as u64 + 1, &[]),
+            delta(16, &[(15, 2 * PAGE_BYTES)]),
+            delta(16, &[(0, 2 * PAGE_BYTES), (1, PAGE_BYTES)]),
+            delta(16, &[(1, PAGE_BYTES), (0, PAGE_BYTES)]),
+            delta(16, &[(0, 0)]),
+            delta(16, &[(0, PAGE_BYTES - 1)]),
+            delta((4 << 30) / PAGE_BYTES as u64 + 16, &[]),
+            delta(17, &[]),
         ] {
             assert!(wrong.check().is_err(), "{wrong:?}");
         }
-        let mut half = delta(4, &[]);
-        half.memory_bytes -= 1;
-        assert!(half.check().is_err());
     }
 }

@@ -17,7 +17,8 @@ pub use ambient::{Ambient, Deadline};
 pub use announcement::Announcement;
 pub use call::{Answer, Call, End, Ndp, Site, Start, Usage};
 pub use delta::{
-    ADDRESSABLE_BYTES, Delta, GlobalValue, PAGE_BYTES, PageRun, WindowLayout, WindowRange,
+    ADDRESSABLE_BYTES, Delta, GlobalValue, MEMORY_UNIT_BYTES, PAGE_BYTES, PageRun, WindowLayout,
+    WindowRange,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use id::{CallId, CallIds, ContentHash, NodeId, TraceParent};

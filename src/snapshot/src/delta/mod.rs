@@ -24,7 +24,7 @@ use crate::runs::{PageRuns, byte_range};
 use crate::window::{Content, Window};
 use crate::{Image, MapError, PAGE_BYTES, SLOT_BYTES, Slot};
 use bytes::BytesMut;
-use ganglion_types::{ContentHash, Delta, Error, GlobalValue, PageRun};
+use ganglion_types::{ContentHash, Delta, Error, GlobalValue, MEMORY_UNIT_BYTES, PageRun};
 use rustix::mm::{Advice, madvise};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -206,7 +206,7 @@ impl Slot {
     /// A memory of that size is this one, now or when it has grown.
     pub(crate) fn check_size(&self, memory_bytes: u64) -> Result<(), DeltaError> {
         let sizes = self.size_bytes() as u64..=SLOT_BYTES as u64;
-        if sizes.contains(&memory_bytes) && memory_bytes.is_multiple_of(PAGE_BYTES as u64) {
+        if sizes.contains(&memory_bytes) && memory_bytes.is_multiple_of(MEMORY_UNIT_BYTES) {
             return Ok(());
         }
         Err(DeltaError::Malformed(Error::invalid(format!(

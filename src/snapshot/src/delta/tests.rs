@@ -70,7 +70,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(place, byte, window)| Step::Write(place, byte, window)),
         1 => index().prop_map(Step::Zero),
         1 => (index(), index()).prop_map(|(from, to)| Step::Copy(from, to)),
-        1 => (1..20_usize).prop_map(|pages| Step::Grow(pages * PAGE_BYTES)),
+        1 => (1..5_usize).prop_map(|units| Step::Grow(units * MEMORY)),
         2 => object.prop_map(Step::Open),
         1 => index().prop_map(Step::Close),
     ];
@@ -281,7 +281,7 @@ proptest! {
 
     #[test]
     fn no_delta_and_no_layout_makes_a_slot_panic(
-        is_ours in any::<bool>(), memory_pages in prop_oneof![0..40_u64, any::<u64>()], odd in 0..2_u64,
+        is_ours in any::<bool>(), memory_units in prop_oneof![0..80_u64, any::<u64>()], odd in 0..2_u64,
         runs in prop::collection::vec((prop_oneof![0..40_u32, any::<u32>()], 0..3 * PAGE_BYTES), 0..4),
         windows in prop::collection::vec((any::<u64>(), any::<u64>(), 0..6_u64, 0..40_u64, any::<bool>()), 0..4),
     ) {
@@ -290,7 +290,7 @@ proptest! {
         let ours = guest.slot.image().unwrap().hash();
         let delta = Delta {
             image: if is_ours { ours } else { ContentHash([3; 32]) },
-            memory_bytes: memory_pages.wrapping_mul(PAGE_BYTES as u64) ^ odd,
+            memory_bytes: memory_units.wrapping_mul(MEMORY as u64) ^ odd,
             globals: vec![],
             pages: runs.iter().map(|(first_page, len)| PageRun {
                 first_page: *first_page,
@@ -323,7 +323,7 @@ fn a_delta_has_what_was_written_and_nothing_else() {
     memory(&guest.slot)[2 * PAGE_BYTES + 1] = 1;
     memory(&guest.slot)[3 * PAGE_BYTES..4 * PAGE_BYTES].fill(0);
     memory(&guest.slot)[9 * PAGE_BYTES] = 0;
-    guest.slot.grow_to(MEMORY + 4 * PAGE_BYTES).unwrap();
+    guest.slot.grow_to(2 * MEMORY).unwrap();
     memory(&guest.slot)[MEMORY + 2 * PAGE_BYTES] = 5;
     let delta = guest.delta();
     let runs: Vec<_> = delta
@@ -332,7 +332,7 @@ fn a_delta_has_what_was_written_and_nothing_else() {
         .map(|run| (run.first_page, run.bytes.len()))
         .collect();
     assert_eq!(runs, [(2, 2 * PAGE_BYTES), (18, PAGE_BYTES)]);
-    assert_eq!(delta.memory_bytes, (MEMORY + 4 * PAGE_BYTES) as u64);
+    assert_eq!(delta.memory_bytes, (2 * MEMORY) as u64);
     assert_eq!(delta.pages[0].bytes[..3], [7, 1, 7]);
 }
 
@@ -449,7 +449,7 @@ fn a_delta_that_is_not_for_this_slot_changes_nothing() {
     let error = refused(|delta| delta.globals.push(GlobalValue::I32(1)));
     assert!(matches!(error, DeltaError::OtherGlobals), "{error}");
     let malformed: [fn(&mut Delta); 4] = [
-        |delta| delta.memory_bytes -= PAGE_BYTES as u64,
+        |delta| delta.memory_bytes -= MEMORY as u64,
         |delta| delta.memory_bytes = 5 << 30,
         |delta| delta.memory_bytes += 1,
         |delta| delta.pages[0].first_page = 16,
