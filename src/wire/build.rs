@@ -6,6 +6,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         [
             "announcement.proto",
             "call.proto",
+            "delta.proto",
             "node.proto",
             "object.proto",
             "request.proto",

@@ -29,7 +29,7 @@ pub fn call_id_from_halves(high: u64, low: u64) -> CallId {
     CallId(whole(high, low))
 }
 
-fn hash_words(hash: ContentHash) -> [u64; 4] {
+pub(crate) fn hash_words(hash: ContentHash) -> [u64; 4] {
     let mut words = [0; 4];
     for (word, bytes) in words.iter_mut().zip(hash.0.as_chunks::<8>().0) {
         *word = u64::from_le_bytes(*bytes);
@@ -37,7 +37,7 @@ fn hash_words(hash: ContentHash) -> [u64; 4] {
     words
 }
 
-fn hash_from_words(words: [u64; 4]) -> ContentHash {
+pub(crate) fn hash_from_words(words: [u64; 4]) -> ContentHash {
     let mut hash = [0; 32];
     for (bytes, word) in hash.as_chunks_mut::<8>().0.iter_mut().zip(words) {
         *bytes = word.to_le_bytes();

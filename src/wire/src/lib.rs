@@ -30,17 +30,18 @@
 //! # Kept records
 //!
 //! [`seal`] and [`open`] put a small record into an envelope with magic, format version, length and CRC-32C. What is inside is
-//! the caller's business. One such record is wire's own, since nodes of other releases read it in Redis: a node's announcement
-//! ([`seal_announcement`], [`open_announcement`]).
+//! the caller's business. Two such records are wire's own: a node's announcement, since nodes of other releases read it in Redis
+//! ([`seal_announcement`], [`open_announcement`]), and a delta or an image ([`seal_delta`], [`open_delta`]).
 //!
 //! # Absent on purpose
 //!
 //! Encryption and authentication: links between nodes belong on a trusted network, and whoever can reach a node's port can run
 //! functions and write objects there. Checksums on the wire: TCP has one, and object content has its own at rest. Compression:
-//! payloads are passed on untouched. Conversions of the object store's nouns: they belong to `transport`, which knows the store.
+//! payloads are passed on untouched, but for a delta's where its sender says so. Conversions of the object store's nouns: they belong to `transport`, which knows the store.
 
 mod announcement;
 mod call;
+mod delta;
 mod frame;
 mod node;
 mod record;
@@ -61,6 +62,7 @@ pub use prost::Message;
 
 pub use announcement::{ANNOUNCEMENT_BYTES_MAX, open_announcement, seal_announcement};
 pub use call::{ExecutedParts, call_id_from_halves, call_id_halves, executed_parts};
+pub use delta::{DeltaParts, Packing, delta_parts, open_delta, packing_for, seal_delta};
 pub use frame::{
     Decoder, Frame, FrameError, FrameLimits, HEADER_BYTES, Kind, LARGE_PAYLOAD_BYTES, Payload,
     put_frame,
