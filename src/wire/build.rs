@@ -9,10 +9,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "delta.proto",
             "node.proto",
             "object.proto",
+            "offload.proto",
             "request.proto",
         ],
         ["proto"],
     )?;
-    prost_build::Config::new().compile_fds(files)?;
+    // Rare and large, they would make every request and answer large.
+    prost_build::Config::new()
+        .boxed("ganglion.wire.Request.operation.offload")
+        .boxed("ganglion.wire.Answer.outcome.offloaded")
+        .compile_fds(files)?;
     Ok(())
 }

@@ -5,12 +5,13 @@ use ganglion_node::{BUNDLED, HostAmbient};
 use ganglion_registry::Modules;
 use ganglion_store::ObjectStore;
 use ganglion_types::{
-    Ambient, Answer, Call, CallIds, CallLimits, ContentHash, Deadline, End, Error, FunctionRef,
-    ModuleLimits, Ndp, NodeId, Result, Site,
+    Alone, Ambient, Answer, Call, CallIds, CallLimits, ContentHash, Deadline, End, Error,
+    FunctionRef, ModuleLimits, Ndp, NodeId, Result, Site,
 };
 use ganglion_worker::{EngineMemory, Epochs, Inline, Worker, WorkerParts, WorkerSettings, engine};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The node that the workers work for.
 pub(crate) const NODE: &str = "here";
@@ -90,12 +91,14 @@ impl Bed {
             memory: self.memory.clone(),
             epochs: self.epochs.clone(),
             store,
+            neighbours: Arc::new(Alone),
             ambient: self.clock.clone(),
             inline,
             settings: WorkerSettings {
                 permits,
                 queue_max: 1,
                 stack_bytes: ModuleLimits::default().stack_bytes,
+                size_age: Duration::from_secs(30),
             },
         })
     }

@@ -180,6 +180,7 @@ pub(crate) fn no_answer(node: &NodeId) -> Answer {
         stderr: Bytes::new(),
         node: node.clone(),
         site: Site::Compute,
+        storage_calls: ganglion_types::StorageCalls::default(),
         usage: Usage {
             wait_ns: 0,
             run_ns: 0,

@@ -152,7 +152,7 @@ mod tests {
             .args(["-c", "while :; do :; done"])
             .spawn()
             .unwrap();
-        let measured = |ours| {
+        let measured = |ours: bool| {
             let mut foreign = Foreign::begin(&[]).unwrap();
             if !ours {
                 foreign.ours = vec![u32::MAX];

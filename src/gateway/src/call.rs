@@ -1,7 +1,7 @@
 //! From a request of either dialect to one [`Call`].
 
 use crate::app::App;
-use crate::dispatch::{Wishes, check_public};
+use crate::dispatch::check_public;
 use bytes::Bytes;
 use ganglion_registry::FunctionRecord;
 use ganglion_types::{
@@ -17,8 +17,6 @@ pub(crate) struct Asked {
     /// In place of the object that the function's manifest finds in the input.
     pub(crate) object: Option<ObjectKey>,
     pub(crate) ndp: Ndp,
-    /// Run it on storage wherever that is possible.
-    pub(crate) storage: bool,
     /// In place of `limits.call_time`.
     pub(crate) budget: Option<Duration>,
     pub(crate) trace: Option<TraceParent>,
@@ -35,18 +33,13 @@ impl App {
         id: CallId,
         function: FunctionRef,
         asked: Asked,
-    ) -> Result<(Call, Wishes)> {
+    ) -> Result<Call> {
         self.prepare(id, function, asked)
             .await
             .inspect_err(|error| self.metrics.failed(error.kind()))
     }
 
-    async fn prepare(
-        &self,
-        id: CallId,
-        function: FunctionRef,
-        asked: Asked,
-    ) -> Result<(Call, Wishes)> {
+    async fn prepare(&self, id: CallId, function: FunctionRef, asked: Asked) -> Result<Call> {
         if self.drain.is_draining() {
             return Err(Error::unavailable(
                 "this node is draining and takes no new calls",
@@ -62,10 +55,7 @@ impl App {
                 limits.wall
             )));
         }
-        let wishes = Wishes {
-            storage: asked.storage && asked.ndp == Ndp::Allowed,
-        };
-        let call = Call {
+        Ok(Call {
             id,
             function,
             module: record.module,
@@ -76,8 +66,7 @@ impl App {
             deadline: Deadline::after(self.ambient.monotonic_ns(), budget),
             limits,
             trace: asked.trace,
-        };
-        Ok((call, wishes))
+        })
     }
 }
 

@@ -29,13 +29,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_util::task::TaskTracker;
 
-/// What the request says of placement, beyond what the call itself carries.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Wishes {
-    /// Run it on storage wherever that is possible (`is_storage` of Faasm).
-    pub(crate) storage: bool,
-}
-
 /// A call that ran.
 #[derive(Debug)]
 pub(crate) struct Placed {
@@ -99,10 +92,10 @@ impl Dispatcher {
     /// # Errors
     /// `Busy` and `Unavailable` when no node took it: nothing ran. `Indeterminate` when an answer was lost. Other kinds
     /// as the node said them.
-    pub(crate) async fn run(&self, call: &Call, wishes: Wishes) -> Result<Placed> {
+    pub(crate) async fn run(&self, call: &Call) -> Result<Placed> {
         let (_in_flight, _under_way) = (self.metrics.begin_call(), self.under_way.token());
         let began_ns = self.ambient.monotonic_ns();
-        let placed = self.place(call, wishes, began_ns).await;
+        let placed = self.place(call, began_ns).await;
         match &placed {
             Ok(placed) => {
                 let time_ns = self.ambient.monotonic_ns().saturating_sub(began_ns);
@@ -113,7 +106,7 @@ impl Dispatcher {
         placed
     }
 
-    async fn place(&self, call: &Call, wishes: Wishes, now_ns: u64) -> Result<Placed> {
+    async fn place(&self, call: &Call, now_ns: u64) -> Result<Placed> {
         let members = self.peers.current();
         let home = call.object.as_ref().and_then(|key| self.store.home(key));
         let object = self
@@ -124,7 +117,7 @@ impl Dispatcher {
         loop {
             let candidates = self.candidates(&members, &refused, home.as_ref());
             let mut known = Profile::default();
-            let chosen = self.decide(call, wishes, object, &candidates, &past, &mut known);
+            let chosen = self.decide(call, object, &candidates, &past, &mut known);
             let decision = chosen.map_err(|error| past.final_error(error))?;
             let member = &members[decision.chosen.index];
             let decided_ns = self.ambient.monotonic_ns();
@@ -139,7 +132,7 @@ impl Dispatcher {
                         home.as_ref(),
                     );
                     return Ok(Placed {
-                        reason: past.reason(&decision, wishes),
+                        reason: past.reason(&decision, call.ndp),
                         predicted: decision.chosen.predicted,
                         answer,
                     });
@@ -161,7 +154,7 @@ impl Dispatcher {
     ) -> Option<ObjectFacts<'a>> {
         let key = call.object.as_ref()?;
         let size_bytes = match home {
-            Some(home) if call.ndp == Ndp::Allowed => {
+            Some(home) if call.ndp != Ndp::Forbidden => {
                 let choice = find(members, home).is_some_and(|home| {
                     home.peer.site() == Site::Storage && home.peer.load().is_some()
                 });
@@ -199,7 +192,6 @@ impl Dispatcher {
     fn decide<'a>(
         &self,
         call: &Call,
-        wishes: Wishes,
         object: Option<ObjectFacts<'a>>,
         candidates: &'a [Candidate<'a>],
         past: &Past,
@@ -225,11 +217,11 @@ impl Dispatcher {
                 .wrapping_mul(SPREAD),
         })?;
         match decision.alternative {
-            Some(storage) if wishes.storage && storage.site == Site::Storage => {
+            Some(storage) if call.ndp == Ndp::Preferred && storage.site == Site::Storage => {
                 decision.alternative = Some(decision.chosen);
                 decision.chosen = storage;
             }
-            _ if wishes.storage => {}
+            _ if call.ndp == Ndp::Preferred => {}
             _ => profile.placed(&decision),
         }
         Ok(decision)
@@ -295,7 +287,7 @@ impl Past {
         }
     }
 
-    fn reason(&self, decision: &Decision<'_>, wishes: Wishes) -> Bytes {
+    fn reason(&self, decision: &Decision<'_>, ndp: Ndp) -> Bytes {
         let mut reason = BytesMut::with_capacity(160);
         let node = decision.chosen.node;
         let written = match &self.lost {
@@ -303,13 +295,13 @@ impl Past {
                 reason,
                 "{node}: {lost} gave no answer, and a repeat writes nothing twice"
             ),
-            None if !wishes.storage => write!(reason, "{decision}"),
+            None if ndp != Ndp::Preferred => write!(reason, "{decision}"),
             None if decision.chosen.site == Site::Storage => {
-                write!(reason, "{node}: is_storage asks for the object's node")
+                write!(reason, "{node}: the object's node is asked for")
             }
             None => write!(
                 reason,
-                "{decision}; is_storage has no storage node to ask for"
+                "{decision}; the object's node is asked for, and there is none"
             ),
         };
         written.expect("writing to memory does not fail");

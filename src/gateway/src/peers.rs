@@ -1,7 +1,7 @@
 //! The nodes that calls can be placed on, replaced as a whole when membership changes.
 
 use arc_swap::ArcSwap;
-use ganglion_types::{NodeId, Peer};
+use ganglion_types::{Neighbours, NodeId, Peer};
 use std::sync::Arc;
 
 /// A node, with what is asked of it on every call and does not change.
@@ -27,6 +27,15 @@ impl Peers {
 
     pub(crate) fn current(&self) -> Arc<Vec<Member>> {
         self.0.load_full()
+    }
+}
+
+/// For the workers of the same process.
+impl Neighbours for Peers {
+    fn find(&self, node: &NodeId) -> Option<Arc<dyn Peer>> {
+        let members = self.0.load();
+        let member = find(&members, node).filter(|member| !member.local);
+        member.map(|member| member.peer.clone())
     }
 }
 

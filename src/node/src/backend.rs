@@ -3,7 +3,7 @@
 use crate::process::Process;
 use ganglion_store::ObjectStore;
 use ganglion_transport::{Identity, Server, ServerParts};
-use ganglion_types::{Error, NodeId, Result, Site};
+use ganglion_types::{Error, Neighbours, NodeId, Result, Site};
 use ganglion_worker::{Worker, WorkerParts};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,6 +44,7 @@ impl Backend {
         node: &NodeId,
         site: Site,
         objects: Arc<dyn ObjectStore>,
+        neighbours: Arc<dyn Neighbours>,
     ) -> Result<Worker> {
         let worker = Worker::new(WorkerParts {
             node: node.clone(),
@@ -52,6 +53,7 @@ impl Backend {
             memory: process.memory.clone(),
             epochs: process.epochs.clone(),
             store: objects,
+            neighbours,
             ambient: process.ambient(),
             inline: process.inline.clone(),
             settings: process.worker_settings(site),

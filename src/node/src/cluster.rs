@@ -52,14 +52,14 @@ impl Service {
             node: NodeId::new("gateway-0")?,
             site: Site::Compute,
         };
+        let peers = entries.iter().map(|entry| peer(&process, &me, entry));
+        let peers = Arc::new(Peers::new(peers.collect::<Result<_>>()?));
         let mut backend = Backend::new();
         for Listening { entry, listener } in nodes {
             let (seen, own) = objects.of_node(&process, &entry, &entries).await?;
-            let worker = backend.work(&process, &entry.node, entry.site, seen)?;
+            let worker = backend.work(&process, &entry.node, entry.site, seen, peers.clone())?;
             backend.serve(&process, &worker, listener, own)?;
         }
-        let peers = entries.iter().map(|entry| peer(&process, &me, entry));
-        let peers = Arc::new(Peers::new(peers.collect::<Result<_>>()?));
         let seen = objects.of_gateway(&process, &me, &entries)?;
         let frontend = Frontend::open(&process, seen, peers).await?;
         Ok(Self {

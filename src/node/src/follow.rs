@@ -1,4 +1,4 @@
-//! A gateway's nodes, as the list of them and the roster say.
+//! The other nodes of a process, as the list of them and the roster say: a gateway places calls on them, a worker the middle of one.
 
 use crate::ceph::Ceph;
 use crate::directory::peer;
@@ -12,7 +12,7 @@ use ganglion_types::{NodeId, Peer, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Keeps a gateway's peers, and the homes of objects in Ceph, true.
+/// Keeps a process's peers, and the homes of objects in Ceph, true.
 pub(crate) struct Follower {
     pub(crate) process: Arc<Process>,
     pub(crate) me: Identity,

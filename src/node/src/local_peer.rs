@@ -1,7 +1,9 @@
 //! A worker of this process, as the gateway sees nodes.
 
 use async_trait::async_trait;
-use ganglion_types::{Answer, Call, Executor, LinkEstimate, Load, NodeId, Peer, Result, Site};
+use ganglion_types::{
+    Answer, Call, Executor, LinkEstimate, Load, NodeId, Offload, Offloaded, Peer, Result, Site,
+};
 use ganglion_worker::Worker;
 
 /// Calls reach it without a socket.
@@ -11,6 +13,10 @@ pub(crate) struct LocalPeer(pub(crate) Worker);
 impl Executor for LocalPeer {
     async fn execute(&self, call: Call) -> Result<Answer> {
         self.0.execute(call).await
+    }
+
+    async fn offload(&self, offload: Offload) -> Result<Offloaded> {
+        self.0.offload(offload).await
     }
 }
 

@@ -84,6 +84,7 @@ impl Process {
             permits: if permits == 0 { per_core } else { permits },
             queue_max: queue,
             stack_bytes: self.settings.limits.stack.as_u64(),
+            size_age: self.settings.gateway.object_size_age,
         }
     }
 }

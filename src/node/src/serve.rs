@@ -58,18 +58,34 @@ impl Service {
             node_addresses: Vec::new(),
             process,
         };
+        // The workers are made before the others are known, and hand the middle of calls to whoever is in it then.
+        let peers = Arc::new(Peers::new(Vec::new()));
         let mut own: Vec<Arc<dyn Peer>> = Vec::new();
         for (site, role) in [
             (Site::Storage, Role::Storage),
             (Site::Compute, Role::Compute),
         ] {
             if service.process.settings.node.is(role) {
-                let worker = service.work(site, &ids, &objects, &others).await?;
+                let worker = service
+                    .work(site, &ids, &objects, &others, peers.clone())
+                    .await?;
                 own.push(Arc::new(LocalPeer(worker)));
             }
         }
+        let follower = Follower {
+            process: service.process.clone(),
+            me: ids.identity(&service.process),
+            own,
+            own_osds: (ids.storage.clone(), objects.osds.clone()),
+            peers: peers.clone(),
+            ceph: objects.ceph.clone(),
+        };
+        follower
+            .follow(others.entries, others.membership, &service.announcements)
+            .await?;
         if service.process.settings.node.is(Role::Gateway) {
-            service.frontend = Some(service.gateway(own, &ids, &objects, others).await?);
+            let frontend = Frontend::open(&service.process, objects.all.clone(), peers);
+            service.frontend = Some(frontend.await?);
         }
         Ok(service)
     }
@@ -81,11 +97,13 @@ impl Service {
         ids: &Ids,
         objects: &Objects,
         others: &Others,
+        peers: Arc<Peers>,
     ) -> Result<Worker> {
         let process = self.process.clone();
+        let node = ids.of_site(site);
         let worker = self
             .backend
-            .work(&process, ids.of_site(site), site, objects.all.clone())?;
+            .work(&process, node, site, objects.all.clone(), peers)?;
         if others.are_none() && process.settings.node.is(Role::Gateway) {
             return Ok(worker);
         }
@@ -121,32 +139,6 @@ impl Service {
         };
         let announcements = &self.announcements;
         announcements.spawn(membership.announce(Arc::new(source), announcements.stopping()));
-    }
-
-    async fn gateway(
-        &self,
-        own: Vec<Arc<dyn Peer>>,
-        ids: &Ids,
-        objects: &Objects,
-        others: Others,
-    ) -> Result<Frontend> {
-        let peers = Arc::new(Peers::new(Vec::new()));
-        let me = Identity {
-            node: ids.gateway.clone(),
-            site: Site::Compute,
-        };
-        let follower = Follower {
-            process: self.process.clone(),
-            me,
-            own,
-            own_osds: (ids.storage.clone(), objects.osds.clone()),
-            peers: peers.clone(),
-            ceph: objects.ceph.clone(),
-        };
-        follower
-            .follow(others.entries, others.membership, &self.announcements)
-            .await?;
-        Frontend::open(&self.process, objects.all.clone(), peers).await
     }
 }
 
@@ -207,6 +199,20 @@ impl Ids {
             storage: id("storage")?,
             compute: id("compute")?,
         })
+    }
+
+    /// Who the process is to nodes that it asks.
+    fn identity(&self, process: &Process) -> Identity {
+        let node = &process.settings.node;
+        let (node, site) = match (node.is(Role::Gateway), node.is(Role::Compute)) {
+            (true, _) => (&self.gateway, Site::Compute),
+            (false, true) => (&self.compute, Site::Compute),
+            (false, false) => (&self.storage, Site::Storage),
+        };
+        Identity {
+            node: node.clone(),
+            site,
+        }
     }
 
     fn of_site(&self, site: Site) -> &NodeId {

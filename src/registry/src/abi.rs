@@ -32,6 +32,8 @@ pub const ENV: &str = "env";
 
 /// The import that maps an object into memory; only modules with it have object windows.
 pub const GET_MMAP: &str = "__faasmndp_getMmap";
+/// What the imports that run a function beside an object are called, but for the number of its arguments behind it.
+pub const STORAGE_CALL: &str = "__faasmndp_storageCallAndAwait";
 /// The import that writes an object; a module without it cannot change one.
 pub const PUT: &str = "__faasmndp_put";
 
@@ -66,7 +68,7 @@ pub const HOST_FUNCTIONS: &[HostFunction] = &[
     env(GET_MMAP, &[I32, I32, I64, I64, I32], &[I32]),
     env(PUT, &[I32, I32, I32, I32], &[I32]),
     env("__faasmndp_unmap", &[I32, I32], &[I32]),
-    env("__faasmndp_storageCallAndAwait", &[I32, I32, I32], &[I32]),
+    env(STORAGE_CALL, &[I32, I32, I32], &[I32]),
     env(
         "__faasmndp_storageCallAndAwait1",
         &[I32, I32, I32, I32],

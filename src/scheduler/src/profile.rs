@@ -71,8 +71,8 @@ pub struct Outcome {
     pub named_object: bool,
     /// That object's size, when it was known.
     pub object_size_bytes: Option<u64>,
-    /// Bytes of its output and of what it printed.
-    pub output_bytes: u64,
+    /// Bytes of its output and of what it printed; `None` where nothing is sent back to be measured.
+    pub output_bytes: Option<u64>,
     /// What it used.
     pub usage: Usage,
     /// From the decision to the answer, and what the model had said of it ([`crate::Prediction::modelled_ns`]), in nanoseconds. `None`
@@ -104,7 +104,7 @@ impl Outcome {
             input_bytes: decision.input_bytes,
             named_object: decision.object.is_some(),
             object_size_bytes: decision.object.and_then(|object| object.size_bytes),
-            output_bytes: u64::try_from(carried).unwrap_or(u64::MAX),
+            output_bytes: Some(u64::try_from(carried).unwrap_or(u64::MAX)),
             usage: answer.usage,
             took: (answer.site == decision.chosen.site && answer.usage.start == Start::Restored)
                 .then_some(Took {
@@ -156,7 +156,9 @@ impl Profile {
         there.run.fade(1.0 - 1.0 / FADE_CALLS);
         there.slip.fade(1.0 - 1.0 / FADE_CALLS);
 
-        self.output_bytes.observe(outcome.output_bytes as f64);
+        if let Some(output_bytes) = outcome.output_bytes {
+            self.output_bytes.observe(output_bytes as f64);
+        }
         if outcome.named_object {
             self.read_bytes.observe(usage.object_bytes as f64);
         }
@@ -257,11 +259,12 @@ fn index(site: Site) -> usize {
 mod tests {
     use super::*;
     use crate::{Placement, Prediction};
-    use ganglion_types::{Error, Load, NodeId};
+    use ganglion_types::{Error, Load, NodeId, StorageCalls};
 
     fn answer(end: End, usage: Usage) -> Answer {
         Answer {
             end,
+            storage_calls: StorageCalls::default(),
             output: Some("four".into()),
             stdout: "two".into(),
             stderr: Default::default(),
@@ -306,7 +309,10 @@ mod tests {
         assert_eq!(outcome(End::Failed(Error::guest("unreachable"))), None);
         let learned = outcome(End::Exited(0)).unwrap();
         assert_eq!(learned.site, Site::Compute, "where it ran counts");
-        assert_eq!((learned.input_bytes, learned.output_bytes), (3, 4 + 3));
+        assert_eq!(
+            (learned.input_bytes, learned.output_bytes),
+            (3, Some(4 + 3))
+        );
     }
 
     #[test]

@@ -49,6 +49,7 @@ impl Executor for Echo {
             stderr: Bytes::new(),
             node: self.0.clone(),
             site: Site::Storage,
+            storage_calls: ganglion_types::StorageCalls::default(),
             usage: Usage {
                 wait_ns: 0,
                 run_ns: 0,

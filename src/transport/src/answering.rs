@@ -1,6 +1,7 @@
 //! The duty to answer one request.
 
 use crate::outbox::{Outbox, Outgoing, Refusal};
+use crate::parts::Parts;
 use crate::server::ServerParts;
 use crate::session::Session;
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use tokio_util::task::TaskTracker;
 /// What came of a request: the outcome, its payload, and the load where the outcome brings its own.
 pub(crate) struct Done {
     pub(crate) outcome: Outcome,
-    pub(crate) payload: [Bytes; 3],
+    pub(crate) payload: Parts,
     pub(crate) load: Option<Load>,
 }
 
@@ -21,7 +22,7 @@ impl Done {
     pub(crate) fn of(outcome: Outcome) -> Self {
         Self {
             outcome,
-            payload: Default::default(),
+            payload: Parts::new(),
             load: None,
         }
     }

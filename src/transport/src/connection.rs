@@ -2,8 +2,9 @@
 
 use crate::failure::Failure;
 use crate::outbox::{Outbox, Outgoing, Refusal};
+use crate::parts::Parts;
 use crate::slots::{Reply, Slots};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use ganglion_types::{Ambient, Deadline, Error};
 use ganglion_wire::message::{self, request::Operation};
 use ganglion_wire::{FrameLimits, Kind};
@@ -18,7 +19,7 @@ pub(crate) const PING_STREAM: u64 = u64::MAX;
 /// What is asked of the other end.
 pub(crate) struct Ask {
     pub(crate) operation: Operation,
-    pub(crate) payload: Bytes,
+    pub(crate) payload: Parts,
     /// Where a large payload of the answer is to be read to.
     pub(crate) place: Option<BytesMut>,
 }
@@ -28,7 +29,7 @@ impl Ask {
     pub(crate) fn of(operation: Operation) -> Self {
         Self {
             operation,
-            payload: Bytes::new(),
+            payload: Parts::new(),
             place: None,
         }
     }
@@ -90,7 +91,7 @@ impl Connection {
             kind: Kind::Request,
             stream,
             message: &request,
-            payload: &[ask.payload],
+            payload: &ask.payload,
             alone: self.is_alone(),
         };
         let pushed = match self.outbox.push(&frame) {

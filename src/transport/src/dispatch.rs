@@ -4,12 +4,13 @@ use crate::answering::Done;
 use crate::objects::{
     condition_from_wire, meta_to_wire, object_from_wire, options_from_wire, page_to_wire,
 };
+use crate::parts::one;
 use crate::server::ServerParts;
 use bytes::Bytes;
 use ganglion_store::{ByteRange, ObjectStore, Version};
-use ganglion_types::{Bucket, Deadline, Error, Key, Result};
-use ganglion_wire::executed_parts;
+use ganglion_types::{Bucket, Deadline, Error, Executor, Key, Result};
 use ganglion_wire::message::{self, answer::Outcome, request::Operation};
+use ganglion_wire::{executed_parts, offloaded_parts};
 use std::sync::Arc;
 
 /// Keys in one answer: with the longest keys they fill half of the default `link.message`.
@@ -29,6 +30,7 @@ pub(crate) async fn run(
 ) -> Result<Done> {
     let outcome = match operation {
         Operation::Execute(execute) => return run_call(parts, execute, payload, until).await,
+        Operation::Offload(offload) => return go_on(parts, *offload, payload, until).await,
         Operation::Get(get) => return read(parts, get).await,
         Operation::Put(put) => {
             let key = object_from_wire(put.object)?;
@@ -65,20 +67,41 @@ pub(crate) async fn run(
     Ok(Done::of(outcome))
 }
 
+fn executor(parts: &ServerParts) -> Result<&Arc<dyn Executor>> {
+    let node = &parts.identity.node;
+    let none = || Error::unavailable(format!("node `{node}` runs no calls"));
+    parts.executor.as_ref().ok_or_else(none)
+}
+
 async fn run_call(
     parts: &ServerParts,
     execute: message::Execute,
     input: Bytes,
     until: Deadline,
 ) -> Result<Done> {
-    let node = &parts.identity.node;
-    let none = || Error::unavailable(format!("node `{node}` runs no calls"));
-    let executor = parts.executor.as_ref().ok_or_else(none)?;
     let call = execute.into_call(input, until)?;
-    let answer = executed_parts(executor.execute(call).await?);
+    let answer = executed_parts(executor(parts)?.execute(call).await?);
     Ok(Done {
         outcome: Outcome::Executed(answer.executed),
-        payload: answer.payload,
+        payload: answer.payload.into(),
+        load: Some(answer.load),
+    })
+}
+
+async fn go_on(
+    parts: &ServerParts,
+    offload: message::Offload,
+    payload: Bytes,
+    until: Deadline,
+) -> Result<Done> {
+    // The caller knows the link; this end does not.
+    let packing = offload.packing();
+    let offload = offload.into_offload(payload, until)?;
+    let answer = offloaded_parts(executor(parts)?.offload(offload).await?, packing)?;
+    let payload = answer.payload.into_iter().chain(answer.pages);
+    Ok(Done {
+        outcome: Outcome::Offloaded(Box::new(answer.offloaded)),
+        payload: payload.collect(),
         load: Some(answer.load),
     })
 }
@@ -94,7 +117,7 @@ async fn read(parts: &ServerParts, get: message::ObjectGet) -> Result<Done> {
         .await?;
     Ok(Done {
         outcome: Outcome::Meta(meta_to_wire(&read.meta)),
-        payload: [read.bytes, Bytes::new(), Bytes::new()],
+        payload: one(read.bytes),
         load: None,
     })
 }

@@ -55,6 +55,7 @@ mod hosted;
 mod link;
 mod objects;
 mod outbox;
+mod parts;
 mod peer;
 mod reader;
 mod server;

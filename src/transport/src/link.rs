@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::reader::{FrameReader, Heard};
 use crate::settings::{Identity, LinkSettings};
 use crate::slots::Reply;
+use bytes::Bytes;
 use ganglion_types::{Ambient, Deadline, Error, LinkEstimate, Load, NodeId, Result};
 use ganglion_wire::{Kind, check_hello, message, message::answer::Outcome, put_frame};
 use parking_lot::Mutex;
@@ -157,7 +158,7 @@ impl Link {
         until: Deadline,
         grace: Duration,
     ) -> Result<Reply, Failure> {
-        let sent_bytes = ask.payload.len();
+        let sent_bytes: usize = ask.payload.iter().map(Bytes::len).sum();
         let pending = self.begin(ask, until).await?;
         let begun_ns = self.now_ns();
         let patience = Deadline::after(begun_ns, until.remaining(begun_ns) + grace);

@@ -3,11 +3,15 @@
 use crate::connection::Ask;
 use crate::failure::Failure;
 use crate::link::Link;
+use crate::parts::{Parts, one};
 use async_trait::async_trait;
+use bytes::Bytes;
 use ganglion_types::{
-    Answer, Call, Error, Executor, LinkEstimate, Load, NodeId, Peer, Result, Site,
+    Answer, Call, Error, Executor, LinkEstimate, Load, NodeId, Offload, Offloaded, Peer, Result,
+    Site,
 };
 use ganglion_wire::message::{self, answer::Outcome, request::Operation};
+use ganglion_wire::{OffloadParts, Packing, offload_parts, packing_for};
 use std::sync::Arc;
 
 /// A remote worker.
@@ -34,7 +38,7 @@ impl Executor for RemotePeer {
     async fn execute(&self, call: Call) -> Result<Answer> {
         let ask = Ask {
             operation: Operation::Execute(message::Execute::from(&call)),
-            payload: call.input,
+            payload: one(call.input),
             place: None,
         };
         let grace = self.link.settings().answer_grace;
@@ -48,6 +52,46 @@ impl Executor for RemotePeer {
             _ => Err(unexpected(&self.link)),
         }
     }
+
+    /// Sends what the guest has changed and waits for what its function changes, as [`RemotePeer::execute`] does.
+    async fn offload(&self, offload: Offload) -> Result<Offloaded> {
+        let until = offload.call.deadline;
+        let OffloadParts {
+            offload,
+            input,
+            pages,
+        } = offload_parts(offload, self.packing())?;
+        let ask = Ask {
+            operation: Operation::Offload(Box::new(offload)),
+            payload: parts(input, pages.into_iter()),
+            place: None,
+        };
+        let grace = self.link.settings().answer_grace;
+        let reply = self.link.ask(ask, until, grace).await;
+        let reply = reply.map_err(Failure::of_effect)?;
+        let load = reply.answer.load.unwrap_or_default().into();
+        match reply.answer.outcome {
+            Some(Outcome::Offloaded(offloaded)) => {
+                offloaded.into_offloaded(reply.payload.into_bytes(), load)
+            }
+            _ => Err(unexpected(&self.link)),
+        }
+    }
+}
+
+impl RemotePeer {
+    /// How pages travel over this link.
+    fn packing(&self) -> Packing {
+        match self.link.estimate() {
+            Some(link) => packing_for(u64::MAX, link.bytes_per_s),
+            None => Packing::Plain,
+        }
+    }
+}
+
+/// The parts of an offload's payload: the call's input, and behind it the pages.
+fn parts(input: Bytes, pages: impl Iterator<Item = Bytes>) -> Parts {
+    std::iter::once(input).chain(pages).collect()
 }
 
 /// An answer to another question.

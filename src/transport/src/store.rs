@@ -4,6 +4,7 @@ use crate::connection::Ask;
 use crate::failure::Failure;
 use crate::link::{Link, succeeded};
 use crate::objects::{condition_to_wire, meta_from_wire, options_to_wire, page_from_wire};
+use crate::parts::one;
 use crate::peer::unexpected;
 use crate::slots::Reply;
 use crate::upload::RemoteUpload;
@@ -66,7 +67,7 @@ impl RemoteStore {
                 object: Some(key.into()),
                 options: Some(options_to_wire(options)),
             }),
-            payload: body.clone(),
+            payload: one(body.clone()),
             place: None,
         };
         let until = self.link.request_deadline();

@@ -4,6 +4,7 @@ use crate::connection::{Ask, Connection, Pending};
 use crate::failure::Failure;
 use crate::link::{Link, succeeded};
 use crate::objects::{meta_from_wire, options_to_wire};
+use crate::parts::one;
 use crate::peer::unexpected;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -62,7 +63,7 @@ impl RemoteUpload {
             let token = self.token;
             let ask = Ask {
                 operation: Operation::UploadPiece(message::UploadPiece { token }),
-                payload: piece,
+                payload: one(piece),
                 place: None,
             };
             let pending = self.connection.begin(ask, until).await?;

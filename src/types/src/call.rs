@@ -2,7 +2,7 @@
 
 use crate::{
     CallId, CallLimits, ContentHash, Deadline, Error, FunctionRef, Load, NodeId, ObjectKey,
-    TraceParent,
+    StorageCalls, TraceParent,
 };
 use bytes::Bytes;
 use std::fmt;
@@ -38,6 +38,8 @@ pub enum Ndp {
     /// The scheduler chooses.
     #[default]
     Allowed,
+    /// On storage wherever that is possible, whatever it costs: for tests and measurements.
+    Preferred,
     /// Never on storage (`forbid_ndp`), whatever it would save; everything that the call starts inherits it.
     Forbidden,
 }
@@ -123,6 +125,8 @@ pub struct Answer {
     pub site: Site,
     /// What it used.
     pub usage: Usage,
+    /// What became of its storage calls.
+    pub storage_calls: StorageCalls,
     /// That node's load as the call left it.
     pub load: Load,
 }

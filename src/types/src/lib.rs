@@ -11,6 +11,7 @@ mod error;
 mod id;
 mod limits;
 mod name;
+mod offload;
 mod peer;
 
 pub use ambient::{Ambient, Deadline};
@@ -24,4 +25,5 @@ pub use error::{Error, ErrorKind, Result};
 pub use id::{CallId, CallIds, ContentHash, NodeId, TraceParent};
 pub use limits::{CallLimits, ModuleLimits};
 pub use name::{Bucket, FunctionName, FunctionRef, Key, ObjectKey, Tenant};
-pub use peer::{Executor, LinkEstimate, Load, Peer};
+pub use offload::{Offload, Offloaded, Progress, Returned, Shown, StorageCalls, Windows};
+pub use peer::{Alone, Executor, LinkEstimate, Load, Neighbours, Peer};

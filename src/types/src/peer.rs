@@ -1,7 +1,8 @@
 //! A node as others see it: something that executes calls, with a load and a link.
 
-use crate::{Answer, Call, NodeId, Result, Site};
+use crate::{Answer, Call, Error, NodeId, Offload, Offloaded, Result, Site};
 use async_trait::async_trait;
+use std::sync::Arc;
 
 /// What a node says of its own work, on every answer and heartbeat; nobody polls for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +39,36 @@ pub trait Executor: Send + Sync + 'static {
     /// `Busy` and `Unavailable` promise that nothing ran. `Indeterminate` is said when the answer was lost. A guest that
     /// failed is not an error here but an [`Answer`].
     async fn execute(&self, call: Call) -> Result<Answer>;
+
+    /// Goes on with a call that another node runs, for one function of its table.
+    ///
+    /// Dropping the future stops that function; what it had committed stays.
+    ///
+    /// # Errors
+    /// As [`Executor::execute`]; whatever the error, the caller may run the function itself. `Unavailable` where no one takes
+    /// the middle of a call.
+    async fn offload(&self, offload: Offload) -> Result<Offloaded> {
+        Err(Error::unavailable(format!(
+            "whole calls only are run here: {} is not gone on with",
+            offload.call.id
+        )))
+    }
+}
+
+/// The nodes that a worker can hand the middle of a call to.
+pub trait Neighbours: Send + Sync + 'static {
+    /// The node of that name, when it is known and is not in this process.
+    fn find(&self, node: &NodeId) -> Option<Arc<dyn Peer>>;
+}
+
+/// A node that knows no others.
+#[derive(Clone, Copy, Debug)]
+pub struct Alone;
+
+impl Neighbours for Alone {
+    fn find(&self, _node: &NodeId) -> Option<Arc<dyn Peer>> {
+        None
+    }
 }
 
 /// A node that calls can be placed on.

@@ -5,7 +5,7 @@ use crate::node::{corrupt, site};
 use bytes::Bytes;
 use ganglion_types::{
     Answer, Call, CallId, CallLimits, ContentHash, Deadline, End, Error, FunctionRef, Load, Ndp,
-    NodeId, ObjectKey, Result, Start, TraceParent, Usage,
+    NodeId, ObjectKey, Result, Start, StorageCalls, TraceParent, Usage,
 };
 use std::time::Duration;
 
@@ -104,6 +104,7 @@ impl From<&Call> for message::Execute {
             args: call.args.clone(),
             object: call.object.as_ref().map(Into::into),
             ndp_forbidden: call.ndp == Ndp::Forbidden,
+            ndp_preferred: call.ndp == Ndp::Preferred,
             wall_ns: nanoseconds(call.limits.wall),
             memory_bytes: call.limits.memory_bytes,
             output_bytes: call.limits.output_bytes,
@@ -126,9 +127,10 @@ impl message::Execute {
             input,
             args: self.args,
             object: self.object.map(TryInto::try_into).transpose()?,
-            ndp: match self.ndp_forbidden {
-                true => Ndp::Forbidden,
-                false => Ndp::Allowed,
+            ndp: match (self.ndp_forbidden, self.ndp_preferred) {
+                (true, _) => Ndp::Forbidden,
+                (false, true) => Ndp::Preferred,
+                (false, false) => Ndp::Allowed,
             },
             deadline,
             limits: CallLimits {
@@ -173,6 +175,36 @@ impl From<message::Usage> for Usage {
     }
 }
 
+/// `None` of a call that made none, which is most.
+pub(crate) fn storage_calls(calls: StorageCalls) -> Option<message::StorageCalls> {
+    let StorageCalls {
+        offloaded,
+        in_place,
+        not_taken,
+        delta_bytes,
+        last_reason,
+    } = calls;
+    (offloaded + in_place > 0).then_some(message::StorageCalls {
+        offloaded,
+        in_place,
+        not_taken,
+        delta_bytes,
+        last_reason,
+    })
+}
+
+impl From<message::StorageCalls> for StorageCalls {
+    fn from(calls: message::StorageCalls) -> Self {
+        Self {
+            offloaded: calls.offloaded,
+            in_place: calls.in_place,
+            not_taken: calls.not_taken,
+            delta_bytes: calls.delta_bytes,
+            last_reason: calls.last_reason,
+        }
+    }
+}
+
 /// An answer, taken apart for the wire.
 pub struct ExecutedParts {
     /// All but the bytes and the load.
@@ -197,6 +229,7 @@ pub fn executed_parts(answer: Answer) -> ExecutedParts {
         node: answer.node.as_str().to_owned(),
         site: message::Site::from(answer.site).into(),
         usage: Some(answer.usage.into()),
+        storage_calls: storage_calls(answer.storage_calls),
     };
     ExecutedParts {
         executed,
@@ -244,6 +277,7 @@ impl message::Executed {
             node: NodeId::new(self.node).map_err(corrupt)?,
             site: site(self.site)?,
             usage: self.usage.ok_or_else(|| missing("usage"))?.into(),
+            storage_calls: self.storage_calls.map(Into::into).unwrap_or_default(),
             load,
         })
     }

@@ -44,6 +44,7 @@ mod call;
 mod delta;
 mod frame;
 mod node;
+mod offload;
 mod record;
 
 /// The messages, as `proto/*.proto` define them.
@@ -68,4 +69,5 @@ pub use frame::{
     put_frame,
 };
 pub use node::{PROTOCOL, check_hello};
+pub use offload::{DELTA_BYTES_MAX, OffloadParts, OffloadedParts, offload_parts, offloaded_parts};
 pub use record::{RECORD_HEADER_BYTES, open, seal};

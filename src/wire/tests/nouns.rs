@@ -54,6 +54,7 @@ fn answer(end: End, output: Option<Bytes>) -> Answer {
         stderr: Bytes::from_static(b"errors"),
         node: NodeId::new("storage-1").unwrap(),
         site: Site::Storage,
+        storage_calls: ganglion_types::StorageCalls::default(),
         usage: Usage {
             wait_ns: 1,
             run_ns: 2,

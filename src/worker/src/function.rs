@@ -3,6 +3,7 @@
 use crate::guest::Guest;
 use crate::memory::EngineMemory;
 use crate::run::{Start, instantiate};
+use ganglion_registry::abi::STORAGE_CALL;
 use ganglion_registry::{Compiled, MEMORY_EXPORT, START_EXPORT, TABLE_EXPORT, global_export};
 use ganglion_snapshot::Image;
 use ganglion_types::{Ambient, Call, End, Error, ErrorKind, GlobalValue, Result};
@@ -26,10 +27,12 @@ pub(crate) struct Exports {
 /// A function that can be called.
 pub(crate) struct Function {
     pub(crate) pre: InstancePre<Guest>,
-    pub(crate) exports: Exports,
+    pub(crate) exports: Arc<Exports>,
     pub(crate) image: Arc<Image>,
     /// The globals whose value in the image is not the one that instantiation gives them.
     pub(crate) changed_globals: Vec<(ModuleExport, Val)>,
+    /// Whether it makes storage calls.
+    pub(crate) offloads: bool,
     pub(crate) stack_bytes: u64,
     short_streak: AtomicU32,
 }
@@ -51,7 +54,7 @@ impl Function {
         let pre = linker
             .instantiate_pre(&compiled.module)
             .map_err(|error| Error::internal(format!("linking {}: {error:#}", compiled.hash)))?;
-        let exports = exports(compiled)?;
+        let exports = Arc::new(exports(compiled)?);
         let memory_bytes = usize::try_from(compiled.shape.memory_min_bytes)
             .map_err(|_| Error::internal("a memory larger than the address space"))?;
         let image = Image::new(&compiled.initial_memory, memory_bytes, Vec::new())
@@ -61,11 +64,12 @@ impl Function {
             exports,
             image: Arc::new(image),
             changed_globals: Vec::new(),
+            offloads: makes_storage_calls(compiled),
             stack_bytes,
             short_streak: AtomicU32::new(0),
         };
         let start_up = start_up(compiled);
-        if !start_up.is_empty() {
+        if !start_up.is_empty() || function.offloads {
             function.grow_up(memory, ambient, call, &start_up)?;
         }
         Ok(function)
@@ -140,6 +144,12 @@ fn out_of_memory(error: ganglion_snapshot::MapError) -> Error {
     Error::unavailable(format!("an image cannot be made: {error}"))
 }
 
+/// Whether it imports a storage call. Its image then has to be complete, also when nothing runs before the first call.
+fn makes_storage_calls(compiled: &Compiled) -> bool {
+    let mut imports = compiled.module.imports();
+    imports.any(|import| import.name().starts_with(STORAGE_CALL))
+}
+
 /// What has to run before the first call, in this order (Faasm's).
 fn start_up(compiled: &Compiled) -> Vec<&'static str> {
     let shape = &compiled.shape;
@@ -199,7 +209,7 @@ fn exports(compiled: &Compiled) -> Result<Exports> {
     })
 }
 
-fn global_value(value: &Val) -> Option<GlobalValue> {
+pub(crate) fn global_value(value: &Val) -> Option<GlobalValue> {
     match *value {
         Val::I32(value) => Some(GlobalValue::I32(value)),
         Val::I64(value) => Some(GlobalValue::I64(value)),
@@ -209,7 +219,7 @@ fn global_value(value: &Val) -> Option<GlobalValue> {
     }
 }
 
-fn value(value: GlobalValue) -> Val {
+pub(crate) fn value(value: GlobalValue) -> Val {
     match value {
         GlobalValue::I32(value) => Val::I32(value),
         GlobalValue::I64(value) => Val::I64(value),

@@ -1,20 +1,31 @@
 //! What the host knows of one running guest.
 
+use crate::function::Exports;
+use crate::offload::Offloads;
 use crate::stop::{because, fault};
 use crate::wait::Waiting;
 use bytes::Bytes;
 use ganglion_snapshot::Slot;
-use ganglion_store::ObjectStore;
-use ganglion_types::{Ambient, Call, Error, NodeId};
+use ganglion_store::{Condition, ObjectStore, Version};
+use ganglion_types::{Ambient, Call, Error, NodeId, ObjectKey, Progress, Shown, StorageCalls};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use wasmtime::{Caller, Memory, ModuleExport, ResourceLimiter};
+use wasmtime::{Memory, ResourceLimiter, StoreContextMut};
 
 /// What a guest may reach; start-up code, which runs before any call, has none of it.
 pub(crate) struct Reach {
     pub(crate) node: NodeId,
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) waiting: Waiting,
+    pub(crate) offloads: Arc<Offloads>,
+}
+
+/// A window that is open.
+pub(crate) struct Open {
+    /// Which opening of this guest it was.
+    pub(crate) number: u64,
+    pub(crate) shown: Shown,
 }
 
 /// Counters of what a guest did with objects.
@@ -34,7 +45,7 @@ pub(crate) struct Guest {
     pub(crate) reach: Option<Reach>,
     pub(crate) slot: Arc<Slot>,
     pub(crate) memory: Option<Memory>,
-    pub(crate) table: Option<ModuleExport>,
+    pub(crate) exports: Option<Arc<Exports>>,
     pub(crate) instance: Option<wasmtime::Instance>,
     pub(crate) output: Option<Bytes>,
     pub(crate) stdout: Vec<u8>,
@@ -45,6 +56,18 @@ pub(crate) struct Guest {
     /// Bytes by which windows have made the memory larger; they do not count as the guest's memory.
     pub(crate) window_bytes: usize,
     pub(crate) opening_window: bool,
+    pub(crate) open: Vec<Open>,
+    /// Windows that were ever opened.
+    pub(crate) openings: u64,
+    /// The objects that it has mapped or written, as they were then; `None`: there was none.
+    pub(crate) seen: HashMap<ObjectKey, Option<Version>>,
+    /// Whether it goes on here with a call of another node.
+    pub(crate) offloaded: bool,
+    /// Whether it was stopped because its caller has gone on without it.
+    pub(crate) overtaken: bool,
+    /// What the call had printed before it came here.
+    pub(crate) printed_before: Progress,
+    pub(crate) storage_calls: StorageCalls,
 }
 
 impl Guest {
@@ -62,7 +85,7 @@ impl Guest {
             reach,
             slot,
             memory: None,
-            table: None,
+            exports: None,
             instance: None,
             output: None,
             stdout: Vec::new(),
@@ -72,6 +95,13 @@ impl Guest {
             refused_growth: None,
             window_bytes: 0,
             opening_window: false,
+            open: Vec::new(),
+            openings: 0,
+            seen: HashMap::new(),
+            offloaded: false,
+            overtaken: false,
+            printed_before: Progress::default(),
+            storage_calls: StorageCalls::default(),
         }
     }
 
@@ -94,18 +124,38 @@ impl Guest {
         Ok(())
     }
 
+    /// A window was opened.
+    pub(crate) fn opened(&mut self, shown: Shown) {
+        self.open.push(Open {
+            number: self.openings,
+            shown,
+        });
+        self.openings += 1;
+    }
+
+    /// What must hold of an object for a write to it. In a function that goes on here with another node's call: that it is as the
+    /// function has seen it. The caller may have given up on this node and gone on, and what it wrote since must not be lost.
+    pub(crate) fn condition(&self, object: &ObjectKey) -> Condition {
+        match self.seen.get(object) {
+            _ if !self.offloaded => Condition::None,
+            None => Condition::None,
+            Some(None) => Condition::Absent,
+            Some(Some(version)) => Condition::Version(*version),
+        }
+    }
+
     /// Appends to what the guest prints on one of its two streams.
     ///
     /// # Errors
     /// Stops the guest beyond the limit.
     pub(crate) fn print(&mut self, stderr: bool, bytes: &[u8]) -> wasmtime::Result<()> {
-        let (name, stream) = if stderr {
-            ("stderr", &mut self.stderr)
+        let (name, stream, before) = if stderr {
+            ("stderr", &mut self.stderr, self.printed_before.stderr_bytes)
         } else {
-            ("stdout", &mut self.stdout)
+            ("stdout", &mut self.stdout, self.printed_before.stdout_bytes)
         };
         let limit = self.call.limits.log_bytes;
-        if (stream.len() + bytes.len()) as u64 > limit {
+        if before + (stream.len() + bytes.len()) as u64 > limit {
             return Err(fault(format!(
                 "the function printed more than {limit} bytes on {name} (setting limits.log)"
             )));
@@ -153,14 +203,15 @@ impl ResourceLimiter for Guest {
 /// # Errors
 /// Only before the instance is complete, when no guest code runs.
 pub(crate) fn memory_and_guest<'a>(
-    caller: &'a mut Caller<'_, Guest>,
+    context: impl Into<StoreContextMut<'a, Guest>>,
 ) -> wasmtime::Result<(&'a mut [u8], &'a mut Guest)> {
-    let Some(memory) = caller.data().memory else {
+    let context = context.into();
+    let Some(memory) = context.data().memory else {
         return Err(because(Error::internal(
             "a host function was called before the memory was known",
         )));
     };
-    Ok(memory.data_and_store_mut(caller))
+    Ok(memory.data_and_store_mut(context))
 }
 
 /// The bytes at a guest's pointer.

@@ -13,7 +13,10 @@
 //! received the call, which saves two thread switches; all of these threads but one may do that at once, so that there is
 //! always one left to receive calls, and a function that turns out long is not run so again soon.
 //!
-//! Absent on purpose: placement (that was decided before), names (a call brings its module's hash), sockets.
+//! In the middle of a call a guest asks for a function of its own to be run beside an object ([`offload`](crate::offload)): that is placed anew,
+//! and may go on at another node.
+//!
+//! Absent on purpose: placement of whole calls (that was decided before), names (a call brings its module's hash), sockets.
 
 mod epochs;
 mod function;
@@ -21,6 +24,7 @@ mod functions;
 mod guest;
 mod host;
 mod memory;
+mod offload;
 mod run;
 mod stop;
 mod wait;

@@ -5,7 +5,7 @@ use crate::guest::{Guest, Reach};
 use crate::memory::EngineMemory;
 use crate::stop::end_of;
 use bytes::Bytes;
-use ganglion_types::{Ambient, Call, End, Error, Result};
+use ganglion_types::{Ambient, Call, End, Error, Result, StorageCalls};
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -27,6 +27,7 @@ pub(crate) struct Ran {
     pub(crate) stdout: Bytes,
     pub(crate) stderr: Bytes,
     pub(crate) objects: crate::guest::ObjectUse,
+    pub(crate) storage_calls: StorageCalls,
     pub(crate) run_ns: u64,
     pub(crate) cpu_ns: u64,
 }
@@ -63,7 +64,10 @@ pub(crate) fn instantiate(
     let exported = instance.get_module_export(&mut store, &function.exports.memory);
     let guest = store.data_mut();
     guest.memory = exported.and_then(Extern::into_memory);
-    guest.table = function.exports.table;
+    guest.exports = Some(function.exports.clone());
+    if function.offloads {
+        guest.slot.expect_delta();
+    }
     guest.instance = Some(instance);
     for (export, value) in &function.changed_globals {
         let global = instance
@@ -109,12 +113,13 @@ pub(crate) fn run(function: &Function, memory: &EngineMemory, start: Start) -> R
         stdout: std::mem::take(&mut guest.stdout).into(),
         stderr: std::mem::take(&mut guest.stderr).into(),
         objects: guest.objects,
+        storage_calls: std::mem::take(&mut guest.storage_calls),
         run_ns,
         cpu_ns,
     })
 }
 
-fn thread_cpu_ns() -> u64 {
+pub(crate) fn thread_cpu_ns() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let (seconds, nanos) = (time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned());
     seconds * 1_000_000_000 + nanos

@@ -3,9 +3,10 @@
 use crate::epochs::Epochs;
 use crate::function::Function;
 use crate::functions::Functions;
-use crate::guest::Reach;
+use crate::guest::{ObjectUse, Reach};
 use crate::host;
 use crate::memory::EngineMemory;
+use crate::offload::{Offloads, Taken, take};
 use crate::run::{Ran, Start, run};
 use crate::wait::Waiting;
 use async_trait::async_trait;
@@ -13,10 +14,12 @@ use ganglion_registry::Modules;
 use ganglion_scheduler::{AdmissionFacts, admit};
 use ganglion_store::ObjectStore;
 use ganglion_types::{
-    Ambient, Answer, Call, Error, Executor, Load, NodeId, Result, Site, Start as Started, Usage,
+    Ambient, Answer, Call, Error, Executor, Load, Neighbours, NodeId, Offload, Offloaded, Result,
+    Site, Start as Started, Usage,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many calls of one process may run on the threads that receive calls; shared by its workers.
@@ -39,6 +42,8 @@ pub struct WorkerSettings {
     pub queue_max: u32,
     /// A guest's native stack, in bytes. Setting `limits.stack`.
     pub stack_bytes: u64,
+    /// How long an object's size is believed when a storage call is placed. Setting `gateway.object_size_age`.
+    pub size_age: Duration,
 }
 
 /// What a worker is built from.
@@ -55,6 +60,8 @@ pub struct WorkerParts {
     pub epochs: Arc<Epochs>,
     /// The objects that guests reach; on a storage node it has that node's own as files.
     pub store: Arc<dyn ObjectStore>,
+    /// The other nodes that the middle of a call can go to.
+    pub neighbours: Arc<dyn Neighbours>,
     /// Clocks and randomness.
     pub ambient: Arc<dyn Ambient>,
     /// The process's allowance of inline calls.
@@ -74,6 +81,7 @@ struct Shared {
     memory: EngineMemory,
     epochs: Arc<Epochs>,
     store: Arc<dyn ObjectStore>,
+    offloads: Arc<Offloads>,
     ambient: Arc<dyn Ambient>,
     inline: Inline,
     settings: WorkerSettings,
@@ -95,6 +103,7 @@ impl Worker {
             memory,
             epochs,
             store,
+            neighbours,
             ambient,
             inline,
             settings,
@@ -108,7 +117,9 @@ impl Worker {
             ambient.clone(),
             settings.stack_bytes,
         );
+        let offloads = Offloads::new(node.clone(), neighbours, store.clone(), settings.size_age);
         Ok(Self(Arc::new(Shared {
+            offloads: Arc::new(offloads),
             node,
             site,
             functions,
@@ -161,6 +172,26 @@ impl Executor for Worker {
         let permit = worker.permit(&call).await?;
         let ran = worker.run(function, call, permit).await?;
         Ok(worker.answer(ran, arrived_ns, start))
+    }
+
+    /// Takes the middle of a call when there is a permit for it now: its caller can run it as well, and does not wait in a queue.
+    async fn offload(&self, offload: Offload) -> Result<Offloaded> {
+        let worker = &self.0;
+        let arrived_ns = worker.ambient.monotonic_ns();
+        worker.admit(&offload.call, arrived_ns)?;
+        let Ok(permit) = worker.permits.clone().try_acquire_owned() else {
+            return Err(Error::busy(format!(
+                "all {} permits of {} are in use (setting {}.permits)",
+                worker.settings.permits, worker.node, worker.site
+            )));
+        };
+        let call = Arc::new(offload.call.clone());
+        let (function, start) = match worker.functions.ready(&call.module, arrived_ns) {
+            Some(function) => (function, Started::Restored),
+            None => (worker.functions.load(&call).await?, Started::Cold),
+        };
+        let taken = worker.take(function, call, offload, permit).await?;
+        Ok(worker.offloaded(taken, arrived_ns, start))
     }
 }
 
@@ -218,13 +249,68 @@ impl Shared {
             let cancelled = Arc::new(AtomicBool::new(false));
             return self.run_here(&function, call, permit, cancelled, Some(inline));
         }
+        self.on_a_thread(move |worker, cancelled| {
+            worker.run_here(&function, call, permit, cancelled, None)
+        })
+        .await
+    }
+
+    /// Runs a guest on a thread of its own. Dropping the future cancels it.
+    async fn on_a_thread<R: Send + 'static>(
+        self: &Arc<Self>,
+        run: impl FnOnce(&Self, Arc<AtomicBool>) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
         let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
         let (worker, cancelled) = (self.clone(), cancel.0.clone());
-        let ran = tokio::task::spawn_blocking(move || {
-            worker.run_here(&function, call, permit, cancelled, None)
-        });
+        let ran = tokio::task::spawn_blocking(move || run(&worker, cancelled));
         ran.await
             .map_err(|error| Error::internal(format!("a guest's thread ended early: {error}")))?
+    }
+
+    async fn take(
+        self: &Arc<Self>,
+        function: Arc<Function>,
+        call: Arc<Call>,
+        offload: Offload,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Taken> {
+        self.on_a_thread(move |worker, cancelled| {
+            let _running = Counted::up(&worker.running);
+            let _beat = worker.epochs.guest();
+            let start = worker.start(call, permit, cancelled, None);
+            let taken = take(&function, &worker.memory, start, &offload)?;
+            worker.learn(taken.run_ns);
+            Ok(taken)
+        })
+        .await
+    }
+
+    /// What a guest is made with; `inline`: the allowance to run on a thread of the runtime.
+    fn start(
+        &self,
+        call: Arc<Call>,
+        permit: OwnedSemaphorePermit,
+        cancelled: Arc<AtomicBool>,
+        inline: Option<OwnedSemaphorePermit>,
+    ) -> Start {
+        let waiting = Waiting::new(
+            inline,
+            self.permits.clone(),
+            permit,
+            call.deadline,
+            self.ambient.clone(),
+        );
+        Start {
+            call,
+            ambient: self.ambient.clone(),
+            cancelled,
+            reach: Some(Reach {
+                node: self.node.clone(),
+                store: self.store.clone(),
+                waiting,
+                offloads: self.offloads.clone(),
+            }),
+        }
     }
 
     fn run_here(
@@ -237,29 +323,8 @@ impl Shared {
     ) -> Result<Ran> {
         let _running = Counted::up(&self.running);
         let _beat = self.epochs.guest();
-        let waiting = Waiting::new(
-            inline,
-            self.permits.clone(),
-            permit,
-            call.deadline,
-            self.ambient.clone(),
-        );
-        let reach = Reach {
-            node: self.node.clone(),
-            store: self.store.clone(),
-            waiting,
-        };
-        let ambient = self.ambient.clone();
-        let ran = run(
-            function,
-            &self.memory,
-            Start {
-                call,
-                ambient,
-                cancelled,
-                reach: Some(reach),
-            },
-        )?;
+        let start = self.start(call, permit, cancelled, inline);
+        let ran = run(function, &self.memory, start)?;
         function.kept_its_thread(ran.cpu_ns + ran.objects.link_ns);
         self.learn(ran.run_ns);
         Ok(ran)
@@ -276,8 +341,49 @@ impl Shared {
         self.service_ns.store(new.max(1), Ordering::Relaxed);
     }
 
-    fn answer(&self, ran: Ran, arrived_ns: u64, start: Started) -> Answer {
+    fn offloaded(&self, taken: Taken, arrived_ns: u64, start: Started) -> Offloaded {
+        let Taken {
+            objects,
+            run_ns,
+            cpu_ns,
+            ..
+        } = taken;
+        Offloaded {
+            returned: taken.returned,
+            changes: taken.changes,
+            windows: taken.windows,
+            output: taken.output,
+            stdout: taken.stdout,
+            stderr: taken.stderr,
+            progress: taken.progress,
+            node: self.node.clone(),
+            site: self.site,
+            usage: self.usage((run_ns, cpu_ns), &objects, arrived_ns, start),
+            storage_calls: taken.storage_calls,
+            load: self.load(),
+        }
+    }
+
+    fn usage(
+        &self,
+        (run_ns, cpu_ns): (u64, u64),
+        objects: &ObjectUse,
+        arrived_ns: u64,
+        start: Started,
+    ) -> Usage {
         let elapsed_ns = self.ambient.monotonic_ns() - arrived_ns;
+        Usage {
+            wait_ns: elapsed_ns.saturating_sub(run_ns),
+            run_ns,
+            cpu_ns,
+            object_bytes: objects.object_bytes,
+            moved_bytes: objects.moved_bytes,
+            link_ns: objects.link_ns,
+            start,
+        }
+    }
+
+    fn answer(&self, ran: Ran, arrived_ns: u64, start: Started) -> Answer {
         Answer {
             end: ran.end,
             output: ran.output,
@@ -285,15 +391,8 @@ impl Shared {
             stderr: ran.stderr,
             node: self.node.clone(),
             site: self.site,
-            usage: Usage {
-                wait_ns: elapsed_ns.saturating_sub(ran.run_ns),
-                run_ns: ran.run_ns,
-                cpu_ns: ran.cpu_ns,
-                object_bytes: ran.objects.object_bytes,
-                moved_bytes: ran.objects.moved_bytes,
-                link_ns: ran.objects.link_ns,
-                start,
-            },
+            usage: self.usage((ran.run_ns, ran.cpu_ns), &ran.objects, arrived_ns, start),
+            storage_calls: ran.storage_calls,
             load: self.load(),
         }
     }

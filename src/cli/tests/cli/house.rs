@@ -46,6 +46,7 @@ impl Executor for Echo {
             stderr: b"a warning".as_slice().into(),
             node: self.0.clone(),
             site: Site::Compute,
+            storage_calls: ganglion_types::StorageCalls::default(),
             usage: Usage {
                 wait_ns: 3_000,
                 run_ns: 42_000,

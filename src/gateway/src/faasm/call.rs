@@ -94,21 +94,21 @@ async fn run(
 }
 
 async fn now(app: &Shared, id: CallId, function: FunctionRef, asked: Asked) -> Result<Placed> {
-    let (call, wishes) = app.call(id, function, asked).await?;
-    app.dispatcher.run(&call, wishes).await
+    let call = app.call(id, function, asked).await?;
+    app.dispatcher.run(&call).await
 }
 
 /// Starts an asynchronous call and answers with its id.
 async fn begin(app: Shared, id: CallId, function: FunctionRef, asked: Asked) -> Response {
     let input = asked.input.clone();
-    let (call, wishes) = match app.call(id, function, asked).await {
+    let call = match app.call(id, function, asked).await {
         Ok(prepared) => prepared,
         Err(error) => return reply::failure(&error),
     };
     let background = app.background.clone();
     let function = call.function.clone();
     let work = async move {
-        let result = app.dispatcher.run(&call, wishes).await;
+        let result = app.dispatcher.run(&call).await;
         Finished::new(id, function, input, result)
     };
     match background.begin(work) {
@@ -147,12 +147,11 @@ fn asked(body: &Bytes, message: Message<'_>, trace: Option<TraceParent>) -> Aske
             .map(str::to_owned)
             .collect(),
         object: None,
-        ndp: if message.forbid_ndp {
-            Ndp::Forbidden
-        } else {
-            Ndp::Allowed
+        ndp: match (message.forbid_ndp, message.is_storage) {
+            (true, _) => Ndp::Forbidden,
+            (false, true) => Ndp::Preferred,
+            (false, false) => Ndp::Allowed,
         },
-        storage: message.is_storage,
         budget: None,
         trace,
     }

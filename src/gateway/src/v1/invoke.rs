@@ -22,7 +22,7 @@ use std::time::Duration;
 /// ends of what it printed.
 #[utoipa::path(post, path = "/v1/functions/{tenant}/{name}/invoke", tag = "functions",
     params(("tenant" = String, Path), ("name" = String, Path),
-        ("ndp" = Option<String>, Query, description = "`allow` (default) or `forbid`: never on a storage node"),
+        ("ndp" = Option<String>, Query, description = "`allow` (default), `forbid`: never on a storage node, or `prefer`: on storage wherever that is possible, for tests and measurements"),
         ("object" = Option<String>, Query, description = "BUCKET/KEY of the object that the call is about, in place of the manifest's"),
         ("deadline" = Option<String>, Query, description = "`30s`, `500ms`, `2m`; a bare number is milliseconds; at most limits.call_time"),
         ("arg" = Option<Vec<String>>, Query, description = "An argument of the guest; may be repeated"),
@@ -60,8 +60,8 @@ pub(crate) async fn invoke(
 }
 
 async fn run(app: &App, id: CallId, function: FunctionRef, asked: Asked) -> Result<Placed> {
-    let (call, wishes) = app.call(id, function, asked).await?;
-    app.dispatcher.run(&call, wishes).await
+    let call = app.call(id, function, asked).await?;
+    app.dispatcher.run(&call).await
 }
 
 fn answered(id: CallId, placed: &Placed) -> Response {
@@ -109,10 +109,11 @@ fn asked(uri: &Uri) -> Result<Asked> {
         match (name.as_str(), value.as_str()) {
             ("arg", _) => asked.args.push(value),
             ("ndp", "allow") => asked.ndp = Ndp::Allowed,
+            ("ndp", "prefer") => asked.ndp = Ndp::Preferred,
             ("ndp", "forbid") => asked.ndp = Ndp::Forbidden,
             ("ndp", _) => {
                 return Err(Error::invalid(format!(
-                    "ndp is `{value}`, and may be allow or forbid"
+                    "ndp is `{value}`, and may be allow, prefer or forbid"
                 )));
             }
             ("object", _) => asked.object = Some(value.parse()?),

@@ -87,6 +87,7 @@ impl StandIn {
             stderr: Bytes::from_static(b"a warning"),
             node: self.id.clone(),
             site: self.site,
+            storage_calls: ganglion_types::StorageCalls::default(),
             usage: Usage {
                 wait_ns: 3_000,
                 run_ns: 42_000,

@@ -85,7 +85,7 @@ impl Run {
             input_bytes: 0,
             named_object: true,
             object_size_bytes: Some(size),
-            output_bytes: 100,
+            output_bytes: Some(100),
             usage: Usage {
                 wait_ns: 10_000,
                 run_ns,

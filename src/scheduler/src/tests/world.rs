@@ -139,7 +139,7 @@ impl World {
             input_bytes: self.input_bytes,
             named_object: true,
             object_size_bytes: Some(size_bytes),
-            output_bytes: 0,
+            output_bytes: Some(0),
             usage: Usage {
                 wait_ns: 0,
                 run_ns,

@@ -243,6 +243,7 @@ pub fn answer(output: Bytes) -> Answer {
         stderr: Bytes::from_static(b"complained"),
         node: node("server"),
         site: Site::Storage,
+        storage_calls: ganglion_types::StorageCalls::default(),
         usage: Usage {
             wait_ns: 1,
             run_ns: 2,

@@ -4,6 +4,7 @@ mod faasm;
 mod ndp;
 mod wasi;
 mod wasi_files;
+pub(crate) mod windows;
 
 use crate::guest::Guest;
 use wasmtime::{Engine, Linker};

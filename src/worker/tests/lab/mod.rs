@@ -18,12 +18,14 @@ use ganglion_store::{
     ObjectView, PutOptions, Version,
 };
 use ganglion_types::{
-    Ambient, Answer, Bucket, Call, CallIds, CallLimits, ContentHash, Deadline, Executor,
-    FunctionRef, Key, Load, ModuleLimits, Ndp, NodeId, ObjectKey, Result, Site,
+    Alone, Ambient, Answer, Bucket, Call, CallIds, CallLimits, ContentHash, Deadline, Error,
+    Executor, FunctionRef, Key, LinkEstimate, Load, ModuleLimits, Ndp, Neighbours, NodeId,
+    ObjectKey, Offload, Offloaded, Peer, Result, Site,
 };
 use ganglion_worker::{EngineMemory, Epochs, Inline, Worker, WorkerParts, WorkerSettings, engine};
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const STACK_BYTES: u32 = 256 << 10;
@@ -67,6 +69,47 @@ impl Lab {
         } else {
             Arc::new(Afar(stored))
         };
+        Self::of(
+            (here, Site::Storage),
+            (objects.clone(), objects),
+            clock,
+            Arc::new(Alone),
+        )
+    }
+
+    /// A compute node, and the storage node that holds the objects beside it, which it can hand the middle of a call to. What the
+    /// neighbour makes of that is up to `fate`.
+    pub fn with_neighbour(fate: Fate) -> (Self, Arc<Neighbour>) {
+        let clock = Arc::new(Clock(Instant::now()));
+        let (compute, storage) = (node("compute-0"), node("storage-1"));
+        let stored: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new(
+            Some(storage.clone()),
+            clock.clone(),
+            1 << 30,
+        ));
+        let home = Self::of(
+            (storage, Site::Storage),
+            (stored.clone(), stored.clone()),
+            clock.clone(),
+            Arc::new(Alone),
+        );
+        let neighbour = Arc::new(Neighbour {
+            home,
+            fate: Mutex::new(fate),
+            taken: AtomicU32::new(0),
+        });
+        let seen: Arc<dyn ObjectStore> = Arc::new(Afar(stored.clone()));
+        let neighbours = Arc::new(Beside(neighbour.clone()));
+        let lab = Self::of((compute, Site::Compute), (seen, stored), clock, neighbours);
+        (lab, neighbour)
+    }
+
+    fn of(
+        (node, site): (NodeId, Site),
+        (objects, everywhere): (Arc<dyn ObjectStore>, Arc<dyn ObjectStore>),
+        clock: Arc<Clock>,
+        neighbours: Arc<dyn Neighbours>,
+    ) -> Self {
         let artefacts = tempfile::tempdir().unwrap();
         let memory = EngineMemory::new(16);
         let engine = engine(STACK_BYTES as usize, &memory).unwrap();
@@ -74,22 +117,23 @@ impl Lab {
             stack_bytes: STACK_BYTES.into(),
             ..ModuleLimits::default()
         };
-        let modules =
-            Modules::open(engine.clone(), artefacts.path(), objects.clone(), limits).unwrap();
+        let modules = Modules::open(engine.clone(), artefacts.path(), everywhere, limits).unwrap();
         let modules = Arc::new(modules);
         let worker = Worker::new(WorkerParts {
-            node: here,
-            site: Site::Storage,
+            node,
+            site,
             modules: modules.clone(),
             memory,
             epochs: Arc::new(Epochs::start(engine).unwrap()),
             store: objects.clone(),
+            neighbours,
             ambient: clock.clone(),
             inline: Inline::new(1),
             settings: WorkerSettings {
                 permits: Self::PERMITS,
                 queue_max: Self::QUEUE,
                 stack_bytes: STACK_BYTES.into(),
+                size_age: Duration::from_secs(30),
             },
         })
         .unwrap();
@@ -101,6 +145,11 @@ impl Lab {
             ids: CallIds::new(77),
             _artefacts: artefacts,
         }
+    }
+
+    pub async fn add_wasm(&self, wasm: &[u8]) -> ContentHash {
+        let wasm = Bytes::copy_from_slice(wasm);
+        self.modules.add(wasm).await.unwrap().hash
     }
 
     pub async fn add(&self, text: &str) -> ContentHash {
@@ -180,6 +229,78 @@ impl Lab {
 
     pub async fn version(&self, key: &str) -> Version {
         self.objects.stat(&object(key)).await.unwrap().version
+    }
+}
+
+fn node(name: &str) -> NodeId {
+    NodeId::new(name).unwrap()
+}
+
+/// What becomes of an offload on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is run and answered.
+    Arrives,
+    /// The node refuses it.
+    Refused,
+    /// It is run, and the answer is lost.
+    AnswerLost,
+    /// It does not arrive, and nobody knows.
+    RequestLost,
+}
+
+/// The other node, as the worker sees it: calls go to it without a socket.
+pub struct Neighbour {
+    pub home: Lab,
+    pub fate: Mutex<Fate>,
+    pub taken: AtomicU32,
+}
+
+struct Beside(Arc<Neighbour>);
+
+impl Neighbours for Beside {
+    fn find(&self, node: &NodeId) -> Option<Arc<dyn Peer>> {
+        (node == self.0.home.worker.node()).then(|| self.0.clone() as Arc<dyn Peer>)
+    }
+}
+
+#[async_trait]
+impl Executor for Neighbour {
+    async fn execute(&self, call: Call) -> Result<Answer> {
+        self.home.worker.execute(call).await
+    }
+    async fn offload(&self, offload: Offload) -> Result<Offloaded> {
+        let fate = *self.fate.lock().unwrap();
+        let lost = || Err(Error::indeterminate("the connection ended"));
+        match fate {
+            Fate::Refused => return Err(Error::busy("no permit")),
+            Fate::RequestLost => return lost(),
+            Fate::Arrives | Fate::AnswerLost => {}
+        }
+        self.taken.fetch_add(1, Ordering::SeqCst);
+        let offloaded = self.home.worker.offload(offload).await;
+        match fate {
+            Fate::AnswerLost => lost(),
+            _ => offloaded,
+        }
+    }
+}
+
+impl Peer for Neighbour {
+    fn id(&self) -> &NodeId {
+        self.home.worker.node()
+    }
+    fn site(&self) -> Site {
+        Site::Storage
+    }
+    fn load(&self) -> Option<Load> {
+        Some(self.home.worker.load())
+    }
+    fn link(&self) -> Option<LinkEstimate> {
+        None
+    }
+    fn address(&self) -> Option<String> {
+        Some("beside".into())
     }
 }
 
