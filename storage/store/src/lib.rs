@@ -16,8 +16,8 @@
 //!
 //!   0                   size        next 4 KiB                          end
 //!   +-------------------+-----------+-----------------------------------+
-//!   | the object        | zeros     | trailer: name, size, version,     |   mapped from 0 on into a guest's memory,
-//!   |                   |           | time, effect, checksums, magic    |   which sees the object and then zeros
+//!   | the object        | zeros     | trailer: key, names, size,        |   mapped from 0 on into a guest's memory,
+//!   |                   |           | version, time, checksums, magic   |   which sees the object and then zeros
 //!   +-------------------+-----------+-----------------------------------+
 //! ```
 //!
@@ -32,6 +32,7 @@ mod blocking;
 mod catalog;
 mod local;
 mod memory;
+mod names;
 mod object;
 mod placed;
 mod placement;
@@ -42,6 +43,7 @@ pub mod suite;
 
 pub use local::{LocalOptions, LocalStore};
 pub use memory::MemoryStore;
+pub use names::NAMES_MAX;
 pub use object::{
     ByteRange, CommitId, Condition, ListPage, ObjectMeta, ObjectRead, ObjectStore, ObjectUpload,
     ObjectView, PutOptions, Version, Wait,

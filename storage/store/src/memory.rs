@@ -68,9 +68,10 @@ impl Shared {
         self.limit.check(key, body.len() as u64)?;
         let mut contents = self.contents.write();
         let current = contents.objects.get(key).map(|object| &object.record);
-        if let Admission::Done(meta) = admit_write(key, current, options)? {
-            return Ok(meta);
-        }
+        let names = match admit_write(key, current, options)? {
+            Admission::Done(meta) => return Ok(meta),
+            Admission::Write(names) => names,
+        };
         contents.last_version += 1;
         let meta = ObjectMeta {
             size_bytes: body.len() as u64,
@@ -79,7 +80,7 @@ impl Shared {
         };
         let record = Record {
             meta: meta.clone(),
-            commit: options.commit,
+            names,
         };
         let object = Object {
             record,

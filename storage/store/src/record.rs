@@ -1,21 +1,22 @@
 //! What a store remembers of an object beside its bytes, and what that says to a write or a delete.
 
-use crate::{CommitId, Condition, ObjectMeta, PutOptions};
+use crate::names::Names;
+use crate::{Condition, ObjectMeta, PutOptions};
 use ganglion_types::{Error, ObjectKey, Result};
 
 /// An object without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) meta: ObjectMeta,
-    /// The effect that wrote it, where it was one.
-    pub(crate) commit: Option<CommitId>,
+    /// Of the writes that a repeat would find here.
+    pub(crate) names: Names,
 }
 
 /// What a write that was asked for has to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// Write.
-    Write,
+    /// Write, and leave these names.
+    Write(Names),
     /// Nothing: the object carries the effect's name already, and is this.
     Done(ObjectMeta),
 }
@@ -30,25 +31,37 @@ pub(crate) fn admit_write(
     current: Option<&Record>,
     options: &PutOptions,
 ) -> Result<Admission> {
-    if let Some(record) = current
-        && record.commit.is_some()
-        && record.commit == options.commit
+    if let (Some(record), Some(name)) = (current, options.commit)
+        && record.names.contains(name)
     {
         return Ok(Admission::Done(record.meta.clone()));
     }
     match (options.condition, current) {
-        (Condition::None, _) | (Condition::Absent, None) => Ok(Admission::Write),
-        (Condition::Absent, Some(record)) => Err(Error::conflict(format!(
-            "object {key} exists already, with version {}",
-            record.meta.version
-        ))),
-        (Condition::Version(wanted), None) => Err(Error::conflict(format!(
-            "object {key} does not exist, so its version is not {wanted}"
-        ))),
+        (Condition::None, _) | (Condition::Absent, None) => {}
+        (Condition::Absent, Some(record)) => {
+            return Err(Error::conflict(format!(
+                "object {key} exists already, with version {}",
+                record.meta.version
+            )));
+        }
+        (Condition::Version(wanted), None) => {
+            return Err(Error::conflict(format!(
+                "object {key} does not exist, so its version is not {wanted}"
+            )));
+        }
         (Condition::Version(wanted), Some(record)) => {
             check_version(key, &record.meta, Some(wanted))?;
-            Ok(Admission::Write)
         }
+    }
+    Ok(Admission::Write(names_after(current, options)))
+}
+
+/// A write with neither name nor condition leaves no names: a store may do it without having looked at what was there.
+fn names_after(current: Option<&Record>, options: &PutOptions) -> Names {
+    match (current, options.commit) {
+        (Some(record), Some(name)) => record.names.followed_by(name),
+        (Some(record), None) if options.condition != Condition::None => record.names.clone(),
+        (_, name) => Names::from(name),
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod error;
 mod folder;
+mod former;
 mod index;
 mod name;
 mod read;
@@ -60,9 +61,10 @@ impl Default for LocalOptions {
 ///
 /// - **Whole or not at all.** An object is one file with a trailer that says what it is; it appears by one rename. After a
 ///   `kill -9` or a power loss each key has its last acknowledged content, or that of a write that was under way, whole.
-/// - **Cheap to look at.** What is known of each object is in memory, ordered (about 200 bytes and the key's length per
-///   object), read from the trailers at the start: `stat` and `list` ask no disk. A short read that the page cache can
-///   answer stays on the caller's thread; all else that could wait for a disk is done on tokio's blocking threads.
+/// - **Cheap to look at.** What is known of each object is in memory, ordered (about 200 bytes, the key's length, and 20 bytes
+///   for each name of an effect, per object), read from the trailers at the start: `stat` and `list` ask no disk. A short read
+///   that the page cache can answer stays on the caller's thread; all else that could wait for a disk is done on tokio's
+///   blocking threads.
 /// - **Checked.** A `get` of a whole object compares its CRC-32C; ranges and views are not compared, only their file's
 ///   trailer is; [`LocalStore::verify`] compares any object. A difference is `Corrupt`, names the object, and goes away by
 ///   deleting or rewriting it. A bucket with an object whose trailer cannot be read refuses to be listed.

@@ -11,7 +11,7 @@
 use super::Shared;
 use super::error::{corrupt, failed};
 use super::folder::{Access, doing};
-use super::trailer::{self, Trailer};
+use super::trailer::{self, TRAILER_BYTES_MAX, Trailer};
 use crate::blocking::blocking;
 use crate::record::check_version;
 use crate::{ByteRange, ObjectMeta, ObjectRead, Version};
@@ -74,11 +74,12 @@ impl Shared {
                 return Err(failed(doing("opening", &path), cause).into());
             }
         };
-        let (offset, length) = (trailer::offset(meta.size_bytes), trailer::length(key));
-        let end = self.read_at(key, &file, offset, length, access)?;
-        let (name, trailer) =
-            Trailer::parse(&end, offset + length as u64).map_err(Miss::Differs)?;
-        let named = name.split_once('/');
+        let offset = trailer::offset(meta.size_bytes);
+        // All there is to the file's end. A part of it, where memory has no more, is no trailer.
+        let end = self.read_some(key, &file, offset, TRAILER_BYTES_MAX, access)?;
+        let file_bytes = offset + end.len() as u64;
+        let (named, trailer) = Trailer::parse(&end, file_bytes).map_err(Miss::Differs)?;
+        let named = named.split_once('/');
         if named != Some((key.bucket.as_str(), key.key.as_str())) || trailer.record.meta != meta {
             return Err(Miss::Differs("its file is of another version"));
         }
@@ -142,11 +143,7 @@ impl Shared {
         length: usize,
         access: Access,
     ) -> Result<Vec<u8>, Miss> {
-        let read = match access {
-            Access::Cached => read_cached(file, offset, length).map_err(|_| Miss::WouldWait)?,
-            Access::Blocking => read_blocking(file, offset, length)
-                .map_err(|cause| failed(doing("reading", &self.folder.object_path(key)), cause))?,
-        };
+        let read = self.read_some(key, file, offset, length, access)?;
         if read.len() == length {
             return Ok(read);
         }
@@ -154,6 +151,23 @@ impl Shared {
             Access::Cached => Miss::WouldWait,
             Access::Blocking => Miss::Differs("its file is too short"),
         })
+    }
+
+    /// Up to `length` bytes of a file: as far as it, or with [`Access::Cached`] as far as memory, has them.
+    fn read_some(
+        &self,
+        key: &ObjectKey,
+        file: &File,
+        offset: u64,
+        length: usize,
+        access: Access,
+    ) -> Result<Vec<u8>, Miss> {
+        match access {
+            Access::Cached => read_cached(file, offset, length).map_err(|_| Miss::WouldWait),
+            Access::Blocking => read_blocking(file, offset, length).map_err(|cause| {
+                failed(doing("reading", &self.folder.object_path(key)), cause).into()
+            }),
+        }
     }
 }
 

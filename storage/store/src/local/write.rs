@@ -11,6 +11,7 @@
 use super::staged::Staged;
 use super::{LocalStore, Shared};
 use crate::blocking::blocking;
+use crate::names::Names;
 use crate::record::{Admission, Record, admit_delete, admit_write};
 use crate::{Condition, ObjectMeta, ObjectUpload, PutOptions};
 use async_trait::async_trait;
@@ -56,7 +57,7 @@ impl LocalStore {
             let _alone = alone;
             match shared.admit(&key, &options)? {
                 Admission::Done(meta) => Ok(meta),
-                Admission::Write => shared.replace(&key, options, stage()?),
+                Admission::Write(names) => shared.replace(&key, names, stage()?),
             }
         })
         .await
@@ -79,12 +80,12 @@ impl Shared {
     fn admit(&self, key: &ObjectKey, options: &PutOptions) -> Result<Admission> {
         match self.index.read().find(key) {
             Ok(current) => admit_write(key, current, options),
-            Err(_) if options.condition == Condition::None => Ok(Admission::Write),
+            Err(_) if options.condition == Condition::None => admit_write(key, None, options),
             Err(corrupt) => Err(corrupt),
         }
     }
 
-    fn replace(&self, key: &ObjectKey, options: PutOptions, staged: Staged) -> Result<ObjectMeta> {
+    fn replace(&self, key: &ObjectKey, names: Names, staged: Staged) -> Result<ObjectMeta> {
         let meta = ObjectMeta {
             size_bytes: staged.size_bytes(),
             version: self.versions.allot(&self.folder)?,
@@ -92,7 +93,7 @@ impl Shared {
         };
         let record = Record {
             meta: meta.clone(),
-            commit: options.commit,
+            names,
         };
         staged.publish(key, record.clone())?;
         self.index.write().insert(key, record);

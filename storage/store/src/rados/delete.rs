@@ -3,6 +3,7 @@
 use super::error::Doing;
 use super::ffi::{Change, Guard};
 use super::object::Object;
+use crate::names::Names;
 use crate::record::{Record, admit_delete};
 use crate::{Condition, ObjectMeta, Version};
 use ganglion_types::{Error, Result};
@@ -49,7 +50,7 @@ impl Object<'_> {
                 size_bytes: 0,
                 modified_ms: 0,
             },
-            commit: None,
+            names: Names::default(),
         });
         admit_delete(self.key, record.as_ref(), condition)?;
         version.ok_or_else(|| self.missing())

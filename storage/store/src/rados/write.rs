@@ -19,6 +19,7 @@ use super::error::Doing;
 use super::ffi::{Change, Guard};
 use super::object::{Object, Seen};
 use super::stamp::{self, Stamp};
+use crate::names::Names;
 use crate::record::{Admission, Record, admit_write};
 use crate::{CommitId, ObjectMeta, PutOptions, Version};
 use bytes::Bytes;
@@ -130,7 +131,7 @@ impl Object<'_> {
     fn admit(&self, current: Option<&Seen>, options: &PutOptions) -> Result<()> {
         let record = current.map(record);
         match admit_write(self.key, record.as_ref(), options)? {
-            Admission::Write => Ok(()),
+            Admission::Write(_) => Ok(()),
             Admission::Done(_) => unreachable!("the record names no effect"),
         }
     }
@@ -185,6 +186,6 @@ fn guard(current: Option<&Seen>) -> (Guard, &[CommitId]) {
 fn record(seen: &Seen) -> Record {
     Record {
         meta: seen.meta.clone(),
-        commit: None,
+        names: Names::default(),
     }
 }

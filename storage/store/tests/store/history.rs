@@ -3,8 +3,8 @@
 use crate::{clock, key};
 use bytes::Bytes;
 use ganglion_store::{
-    ByteRange, CommitId, Condition, LocalOptions, LocalStore, ObjectMeta, ObjectStore, PutOptions,
-    Version,
+    ByteRange, CommitId, Condition, LocalOptions, LocalStore, NAMES_MAX, ObjectMeta, ObjectStore,
+    PutOptions, Version,
 };
 use ganglion_types::{Bucket, CallId, ErrorKind, Key, Result};
 use proptest::collection::vec;
@@ -66,7 +66,7 @@ fn wish() -> impl Strategy<Value = Wish> {
 
 fn step() -> impl Strategy<Value = Step> {
     let key = || 0..KEYS.len();
-    let call = || proptest::option::weighted(0.3, 0..3_u32);
+    let call = || proptest::option::weighted(0.5, 0..5_u32);
     let size = || prop_oneof![Just(0_usize), 1..10_000_usize, Just(4096), Just(70_000)];
     prop_oneof![
         6 => (key(), size(), wish(), call()).prop_map(|(key, size, wish, call)| Step::Put { key, size, wish, call }),
@@ -92,7 +92,8 @@ fn name(number: usize) -> Key {
 struct Object {
     meta: ObjectMeta,
     body: Bytes,
-    commit: Option<CommitId>,
+    /// The newest first.
+    names: Vec<CommitId>,
 }
 
 #[derive(Default)]
@@ -132,19 +133,24 @@ impl Model {
 
     /// Checks the outcome of a write and follows it.
     fn wrote(&mut self, key: &Key, body: Bytes, options: PutOptions, outcome: Result<ObjectMeta>) {
-        if let Some(object) = self.objects.get(key)
-            && object.commit.is_some()
-            && object.commit == options.commit
+        let before = self.objects.get(key);
+        let mut names = before.map_or(Vec::new(), |object| object.names.clone());
+        if let Some(name) = options.commit
+            && names.contains(&name)
         {
-            assert_eq!(outcome.unwrap(), object.meta);
+            assert_eq!(outcome.unwrap(), self.objects[key].meta);
         } else if self.holds(key, options.condition) {
             let meta = outcome.unwrap();
             assert_eq!(meta.size_bytes, body.len() as u64);
             assert!(meta.version.0 > self.last_version);
             self.last_version = meta.version.0;
-            let commit = options.commit;
-            self.objects
-                .insert(key.clone(), Object { meta, body, commit });
+            if options == PutOptions::default() {
+                names.clear();
+            }
+            names.splice(..0, options.commit);
+            names.truncate(NAMES_MAX);
+            let object = Object { meta, body, names };
+            self.objects.insert(key.clone(), object);
         } else {
             assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Conflict);
         }

@@ -3,8 +3,8 @@
 use crate::{clock, key, kind};
 use bytes::Bytes;
 use ganglion_store::{
-    ByteRange, CommitId, Condition, LocalOptions, LocalStore, ObjectStore, ObjectView, PutOptions,
-    suite,
+    ByteRange, CommitId, Condition, LocalOptions, LocalStore, NAMES_MAX, ObjectMeta, ObjectStore,
+    ObjectView, PutOptions, Version, suite,
 };
 use ganglion_types::{Bucket, CallId, ErrorKind, Key, ObjectKey};
 use std::fs;
@@ -116,6 +116,118 @@ async fn a_restart_finds_every_object_with_its_meta_and_its_effect() {
     let mut sorted: Vec<String> = keys.iter().map(|key| key.key.to_string()).collect();
     sorted.sort_unstable();
     assert_eq!(list(&store).await.unwrap(), sorted);
+}
+
+fn effect(call: u128) -> PutOptions {
+    let commit = CommitId {
+        call: CallId(call),
+        sequence: 0,
+    };
+    PutOptions {
+        commit: Some(commit),
+        ..PutOptions::default()
+    }
+}
+
+#[tokio::test]
+async fn a_repeat_is_recognised_behind_other_writes_and_a_restart_and_then_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = key("k");
+    let others = NAMES_MAX as u128;
+    let mut store = open(folder.path());
+    for call in 0..others {
+        if call % 16 == 0 {
+            drop(store);
+            store = open(folder.path());
+        }
+        let body = Bytes::from(format!("of {call}"));
+        store.put(&key, body, effect(call)).await.unwrap();
+    }
+    drop(store);
+    let store = open(folder.path());
+    let last = store.stat(&key).await.unwrap();
+    for call in 0..others {
+        let repeat = store.put(&key, Bytes::new(), effect(call)).await.unwrap();
+        assert_eq!(repeat, last, "{call} was done twice");
+    }
+    assert_eq!(
+        get(&store, &key).await.unwrap(),
+        format!("of {}", others - 1)
+    );
+
+    store
+        .put(&key, "one more".into(), effect(others))
+        .await
+        .unwrap();
+    let anew = store.put(&key, "of 0".into(), effect(0)).await.unwrap();
+    assert!(anew.version > last.version);
+    assert_eq!(get(&store, &key).await.unwrap(), "of 0");
+}
+
+/// A folder as a build left it that wrote the former format: `by-effect` with its name, and `nameless`, which is empty.
+fn former_folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = folder.path().join("objects/books");
+    fs::create_dir_all(&objects).unwrap();
+    let mark = b"GANGVER1\x01\0\x01\0\0\0\0\0\xac\xf6\xe3\x3c";
+    fs::write(folder.path().join("versions"), mark).unwrap();
+    let mut file = b"old".to_vec();
+    file.resize(4096, 0);
+    file.extend_from_slice(
+        b"books/by-effect\
+        \x03\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\x68\xe5\xcf\x8b\x01\0\0\
+        \x10\x32\x54\x76\x98\xba\xdc\xfe\xef\xcd\xab\x89\x67\x45\x23\x01\x07\0\0\0\x01\0\0\0\
+        \x04\x01\xba\xff\x0f\0\0\0\0\0\0\0\xd7\x93\x85\x7dGANGOBJ1",
+    );
+    fs::write(objects.join("by-effect"), file).unwrap();
+    let file = b"books/nameless\
+        \0\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0\x68\xe5\xcf\x8b\x01\0\0\
+        \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+        \0\0\0\0\x0e\0\0\0\0\0\0\0\x13\xf6\xd4\x9eGANGOBJ1";
+    fs::write(objects.join("nameless"), file).unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn files_of_the_former_format_are_objects_whose_effect_is_known() {
+    let folder = former_folder();
+    let [by_effect, nameless] = [key("by-effect"), key("nameless")];
+    let meta = |size_bytes, version| ObjectMeta {
+        size_bytes,
+        version: Version(version),
+        modified_ms: 1_700_000_000_000,
+    };
+    let former = PutOptions {
+        condition: Condition::Absent,
+        commit: Some(CommitId {
+            call: CallId(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210),
+            sequence: 7,
+        }),
+    };
+    let store = open(folder.path());
+    assert_eq!(list(&store).await.unwrap(), ["by-effect", "nameless"]);
+    assert_eq!(store.verify(&by_effect).await.unwrap(), meta(3, 1));
+    assert_eq!(store.verify(&nameless).await.unwrap(), meta(0, 2));
+    assert_eq!(get(&store, &by_effect).await.unwrap(), "old");
+    assert_eq!(get(&store, &nameless).await.unwrap(), "");
+    let repeat = store.put(&by_effect, "again".into(), former).await;
+    assert_eq!(repeat.unwrap(), meta(3, 1));
+    let another = store.put(&nameless, "x".into(), former).await;
+    assert_eq!(kind(another), ErrorKind::Conflict);
+
+    // Its name is carried on into the new format.
+    let newer = store
+        .put(&by_effect, "new".into(), effect(1))
+        .await
+        .unwrap();
+    assert!(newer.version > Version(2));
+    drop(store);
+    let store = open(folder.path());
+    for options in [former, effect(1)] {
+        let repeat = store.put(&by_effect, "again".into(), options).await;
+        assert_eq!(repeat.unwrap(), newer);
+    }
+    assert_eq!(get(&store, &by_effect).await.unwrap(), "new");
 }
 
 #[tokio::test]
