@@ -43,7 +43,8 @@ pub enum Condition {
 }
 
 /// Names one effect of one call, kept with the object it wrote: a repeat that finds its own name there is already done
-/// (invariant 4 of the architecture). A write without a name leaves none; a write with one may keep those that were there.
+/// (invariant 4 of the architecture). An object carries the names of its last [`NAMES_MAX`](crate::NAMES_MAX) writes, also over
+/// writes that have a condition and no name, which may count among them. A write with neither, and a delete, leave no names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CommitId {
     /// The call that writes.
@@ -58,7 +59,7 @@ pub struct PutOptions {
     /// What must hold.
     pub condition: Condition,
     /// The effect's name. When the object already carries this very name the put succeeds, changes nothing, and
-    /// returns the object as it is, whatever the condition says.
+    /// returns the object as it is now, by whomever it was written last, whatever the condition says.
     pub commit: Option<CommitId>,
 }
 

@@ -64,8 +64,8 @@ pub(super) fn failed(doing: Doing<'_>, errno: Errno, options: &RadosOptions) -> 
         Errno::MSGSIZE | Errno::FBIG => (
             ErrorKind::Invalid,
             format!(
-                "it is larger than the cluster takes (osd_max_write_size, osd_max_object_size), although the limit here \
-                 is {} (ceph.object)",
+                "it is larger than the cluster takes (osd_max_write_size, osd_max_object_size, or osd_max_attr_size for \
+                 what stands beside it), although the limit here is {} (ceph.object)",
                 options.ceph_object_bytes_max
             ),
         ),
@@ -206,7 +206,7 @@ mod tests {
             (
                 Doing::Writing(&key),
                 Errno::MSGSIZE,
-                ["94371", "ceph.object"],
+                ["94370536", "ceph.object"],
             ),
             (
                 Doing::Writing(&key),

@@ -58,8 +58,9 @@ const CONNECT_SLACK: Duration = Duration::from_secs(2);
 /// - **Durable** means what the pool says: acknowledged by its acting OSDs.
 /// - **Round trips.** A `get` of up to 4 MiB, a `stat`, and a `put` without condition and name are one each. A `put` with
 ///   either, and a `delete`, read first: two, and two more for each race that they lose.
-/// - **Names of effects**: an object carries those of its last 16 writes, so that a late repeat finds itself behind other
-///   writers' effects too. A `put` without condition and name does not read, so it cannot carry them on.
+/// - **Names of effects**: an object carries those of its last [`NAMES_MAX`](crate::NAMES_MAX) writes that had a name or a
+///   condition (one without a name has a random one). They take 20 bytes each of the object's attribute, at most 1.3 KiB, which
+///   every such write reads and writes. A `put` without condition and name does not read, so it cannot carry them on.
 /// - **A write without an answer** is looked for: it took place, or is sent again where it can be told that it did not, or is
 ///   `Indeterminate`.
 /// - **Whole objects only**: an `upload` is gathered in memory and put at its commit. Striping is absent on purpose: an object

@@ -5,8 +5,9 @@ use super::error::{Doing, corrupt, failed};
 use super::ffi::{Change, Guard, LentRead, Namespace, ReadOp, ReadOutcome, Stopped};
 use super::stamp::{self, Stamp};
 use crate::blocking::blocking;
-use crate::record::{check_version, not_found};
-use crate::{ByteRange, CommitId, ObjectMeta, ObjectRead, Version, Wait};
+use crate::names::Names;
+use crate::record::{Record, check_version, not_found};
+use crate::{ByteRange, ObjectMeta, ObjectRead, Version, Wait};
 use bytes::{Bytes, BytesMut};
 use futures::future::try_join_all;
 use ganglion_types::{Deadline, Error, ErrorKind, ObjectKey, Result};
@@ -33,14 +34,6 @@ pub(super) struct Object<'a> {
     pub(super) name: CString,
 }
 
-/// What a look at an object found.
-#[derive(Debug)]
-pub(super) struct Seen {
-    pub(super) meta: ObjectMeta,
-    /// Names of the writes it carries, the newest first; none where others than this store wrote it.
-    pub(super) names: Vec<CommitId>,
-}
-
 impl<'a> Object<'a> {
     pub(super) fn new(shared: &'a Shared, key: &'a ObjectKey) -> Result<Self> {
         Ok(Self {
@@ -52,9 +45,9 @@ impl<'a> Object<'a> {
     }
 
     /// What is known of it; `None` when there is no such object.
-    pub(super) async fn look(&self) -> Result<Option<Seen>> {
+    pub(super) async fn look(&self) -> Result<Option<Record>> {
         match self.ask(None, None).await? {
-            Some(found) => self.seen(&found).map(Some),
+            Some(found) => self.record(&found).map(Some),
             None => Ok(None),
         }
     }
@@ -66,8 +59,8 @@ impl<'a> Object<'a> {
     }
 
     pub(super) async fn stat(&self) -> Result<ObjectMeta> {
-        let seen = self.look().await?;
-        Ok(seen.ok_or_else(|| self.missing())?.meta)
+        let record = self.look().await?;
+        Ok(record.ok_or_else(|| self.missing())?.meta)
     }
 
     /// Reads a range: in one question where it has up to 4 MiB; what is behind that in several at once, of the version that
@@ -84,7 +77,7 @@ impl<'a> Object<'a> {
             let into = (range.offset.min(OFFSET_MAX), BytesMut::with_capacity(first));
             let found = self.ask(if_version, Some(into)).await?;
             let mut found = found.ok_or_else(|| self.missing())?;
-            let meta = self.seen(&found)?.meta;
+            let meta = self.record(&found)?.meta;
             check_version(self.key, &meta, if_version)?;
             let range = range.within(meta.size_bytes);
             let bytes = std::mem::take(&mut found.bytes);
@@ -180,7 +173,8 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn seen(&self, found: &ReadOutcome) -> Result<Seen> {
+    /// Without names where others than this store wrote it.
+    fn record(&self, found: &ReadOutcome) -> Result<Record> {
         let changed_ms = u64::try_from(found.modified_s).unwrap_or(0) * 1000;
         let stamp = match &found.attribute {
             Some(bytes) => {
@@ -193,14 +187,14 @@ impl<'a> Object<'a> {
                 (stamp.modified_ms, stamp.names)
             }
             Some(stamp) => (changed_ms, stamp.names),
-            None => (changed_ms, Vec::new()),
+            None => (changed_ms, Names::default()),
         };
         let meta = ObjectMeta {
             size_bytes: found.size_bytes,
             version: Version(found.version),
             modified_ms,
         };
-        Ok(Seen { meta, names })
+        Ok(Record { meta, names })
     }
 
     /// Sends a change, and returns the version that it made.

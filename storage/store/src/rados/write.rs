@@ -13,11 +13,11 @@
 //! ```
 //!
 //! The third holds since a guarded write that took place would stand among the names of those behind it; a blind write in
-//! between, or sixteen others, wipe them out, and nobody can tell.
+//! between, or as many others as a stamp has names, wipe them out, and nobody can tell.
 
 use super::error::Doing;
 use super::ffi::{Change, Guard};
-use super::object::{Object, Seen};
+use super::object::Object;
 use super::stamp::{self, Stamp};
 use crate::names::Names;
 use crate::record::{Admission, Record, admit_write};
@@ -49,7 +49,7 @@ enum Fate {
 }
 
 impl Unanswered {
-    fn fate(&self, current: Option<&Seen>) -> Fate {
+    fn fate(&self, current: Option<&Record>) -> Fate {
         match (&self.before, current) {
             (None, None) => Fate::Open,
             (Some(before), Some(now)) if now.meta.version == before.version => Fate::Open,
@@ -58,7 +58,7 @@ impl Unanswered {
                     name: Some(name), ..
                 }),
                 Some(now),
-            ) if now.names.contains(name) => Fate::Lost,
+            ) if now.names.contains(*name) => Fate::Lost,
             _ => Fate::Unknown,
         }
     }
@@ -77,10 +77,11 @@ impl Object<'_> {
 
     async fn put_blindly(&self, body: Bytes) -> Result<ObjectMeta> {
         let name = self.random_name();
-        match self.replace(Guard::None, body, name, &[]).await {
+        let names = Names::from(Some(name));
+        match self.replace(Guard::None, body, names).await {
             Ok(meta) => Ok(meta),
             Err(Errno::TIMEDOUT) => match self.look().await {
-                Ok(Some(seen)) if seen.names.contains(&name) => Ok(seen.meta),
+                Ok(Some(now)) if now.names.contains(name) => Ok(now.meta),
                 _ => Err(self.unanswered()),
             },
             Err(errno) => Err(self.failed(Doing::Writing(self.key), errno)),
@@ -89,6 +90,10 @@ impl Object<'_> {
 
     async fn put_guarded(&self, body: Bytes, options: PutOptions) -> Result<ObjectMeta> {
         let name = options.commit.unwrap_or_else(|| self.random_name());
+        let options = PutOptions {
+            commit: Some(name),
+            ..options
+        };
         let deadline = self.deadline();
         let mut unanswered: Option<Unanswered> = None;
         loop {
@@ -96,9 +101,11 @@ impl Object<'_> {
                 Err(_) if unanswered.is_some() => return Err(self.unanswered()),
                 outcome => outcome?,
             };
-            if let Some(seen) = current.as_ref().filter(|seen| seen.names.contains(&name)) {
-                return Ok(seen.meta.clone());
-            }
+            let names = match admit_write(self.key, current.as_ref(), &options) {
+                Ok(Admission::Done(meta)) => return Ok(meta),
+                Ok(Admission::Write(names)) => Ok(names),
+                Err(refused) => Err(refused),
+            };
             match unanswered.as_ref().map(|sent| sent.fate(current.as_ref())) {
                 Some(Fate::Lost) => unanswered = None,
                 Some(Fate::Unknown) => return Err(self.unanswered()),
@@ -110,15 +117,14 @@ impl Object<'_> {
                     None => self.outrun(),
                 });
             }
-            self.admit(current.as_ref(), &options)?;
-            let (guard, names) = guard(current.as_ref());
-            match self.replace(guard, body.clone(), name, names).await {
+            let guard = guard(current.as_ref());
+            match self.replace(guard, body.clone(), names?).await {
                 Ok(meta) => return Ok(meta),
                 Err(Errno::RANGE | Errno::OVERFLOW | Errno::EXIST) => {}
                 Err(Errno::TIMEDOUT) => {
-                    let before = current.as_ref().map(|seen| Before {
-                        version: seen.meta.version,
-                        name: seen.names.first().copied(),
+                    let before = current.as_ref().map(|before| Before {
+                        version: before.meta.version,
+                        name: before.names.iter().next(),
                     });
                     unanswered = Some(Unanswered { before });
                 }
@@ -127,28 +133,13 @@ impl Object<'_> {
         }
     }
 
-    /// Whether the condition holds of what is there.
-    fn admit(&self, current: Option<&Seen>, options: &PutOptions) -> Result<()> {
-        let record = current.map(record);
-        match admit_write(self.key, record.as_ref(), options)? {
-            Admission::Write(_) => Ok(()),
-            Admission::Done(_) => unreachable!("the record names no effect"),
-        }
-    }
-
-    async fn replace(
-        &self,
-        guard: Guard,
-        body: Bytes,
-        name: CommitId,
-        before: &[CommitId],
-    ) -> Result<ObjectMeta, Errno> {
+    async fn replace(&self, guard: Guard, body: Bytes, names: Names) -> Result<ObjectMeta, Errno> {
         let size_bytes = body.len() as u64;
         let modified_ms = self.shared.ambient.unix_ns() / 1_000_000;
-        let stamp = Stamp::following(modified_ms, name, before).encode();
+        let stamp = Stamp { modified_ms, names };
         let change = Change::Replace {
             body,
-            attribute: (stamp::ATTRIBUTE, stamp),
+            attribute: (stamp::ATTRIBUTE, stamp.encode()),
         };
         let version = self.change(guard, change).await?;
         Ok(ObjectMeta {
@@ -174,18 +165,10 @@ impl Object<'_> {
     }
 }
 
-/// What has to be there still, and the names to carry on.
-fn guard(current: Option<&Seen>) -> (Guard, &[CommitId]) {
+/// What has to be there still.
+fn guard(current: Option<&Record>) -> Guard {
     match current {
-        Some(seen) => (Guard::Version(seen.meta.version.0), &seen.names),
-        None => (Guard::Absent, &[]),
-    }
-}
-
-/// The object without the names of its effects, which were compared already.
-fn record(seen: &Seen) -> Record {
-    Record {
-        meta: seen.meta.clone(),
-        names: Names::default(),
+        Some(record) => Guard::Version(record.meta.version.0),
+        None => Guard::Absent,
     }
 }

@@ -69,6 +69,17 @@ impl Lab {
         assert!(rados.wait().unwrap().success(), "rados {words:?}");
     }
 
+    /// What `rados -p ganglion` says.
+    #[track_caller]
+    pub(crate) fn rados_output(&self, words: &[&str]) -> Vec<u8> {
+        let mut rados = Command::new("rados");
+        rados.args(["-p", "ganglion"]).args(words);
+        rados.env("CEPH_CONF", self.ceph.conf());
+        let output = rados.stderr(Stdio::inherit()).output().unwrap();
+        assert!(output.status.success(), "rados {words:?}");
+        output.stdout
+    }
+
     /// Has the monitor carry out commands, as a manager might, which the program `ceph` does not let everyone; gives its
     /// answers. A client that is told `EPERM` does not know the cluster's number yet.
     pub(crate) fn ask_monitor(&self, commands: &[Value]) -> Vec<Value> {

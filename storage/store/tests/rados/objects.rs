@@ -3,7 +3,8 @@
 use crate::lab::{key, kind, shared_store};
 use bytes::Bytes;
 use ganglion_store::{
-    ByteRange, CommitId, Condition, ObjectMeta, ObjectStore, PutOptions, RadosOptions, RadosStore,
+    ByteRange, CommitId, Condition, NAMES_MAX, ObjectMeta, ObjectStore, PutOptions, RadosOptions,
+    RadosStore,
 };
 use ganglion_types::{Ambient, CallId, ErrorKind, ObjectKey};
 use std::task::{Context, Waker};
@@ -118,23 +119,39 @@ async fn what_is_no_bucket_and_no_key_is_not_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_late_repeat_finds_itself_behind_fifteen_others() {
+async fn a_repeat_behind_more_writes_than_names_are_kept_is_done_again() {
     let (_lab, store) = shared_store();
     let key = key("late", "k");
-    put_as(&store, &key, 100).await;
-    let mut last = store.stat(&key).await.unwrap();
-    for call in 1..16 {
-        assert_eq!(put_as(&store, &key, 100).await, last, "behind {call}");
-        last = put_as(&store, &key, call).await;
+    let others = NAMES_MAX as u128;
+    put_as(&store, &key, 0).await;
+    for call in 1..others {
+        put_as(&store, &key, call).await;
     }
-    assert_eq!(put_as(&store, &key, 100).await, last);
-    assert_eq!(text(&store, &key).await, "of 15");
+    let last = store.stat(&key).await.unwrap();
+    assert_eq!(put_as(&store, &key, 0).await, last);
+    assert_eq!(text(&store, &key).await, format!("of {}", others - 1));
 
-    put_as(&store, &key, 16).await;
-    assert!(put_as(&store, &key, 100).await.version > last.version);
+    put_as(&store, &key, others).await;
+    assert!(put_as(&store, &key, 0).await.version > last.version);
+    assert_eq!(text(&store, &key).await, "of 0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stamp_takes_twenty_bytes_for_each_name_that_there_is() {
+    let (lab, store) = shared_store();
+    let key = key("stamps", "k");
+    let stamp_bytes = || {
+        let stamp = lab.rados_output(&["-N", "stamps", "getxattr", "k", "ganglion"]);
+        stamp.len()
+    };
+    put_as(&store, &key, 0).await;
+    assert_eq!(stamp_bytes(), 16 + 20);
+    for call in 1..=NAMES_MAX as u128 {
+        put_as(&store, &key, call).await;
+    }
+    assert_eq!(stamp_bytes(), 16 + 20 * NAMES_MAX);
     put(&store, &key, "without a name").await;
-    put_as(&store, &key, 100).await;
-    assert_eq!(text(&store, &key).await, "of 100");
+    assert_eq!(stamp_bytes(), 16 + 20);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,18 +189,19 @@ async fn the_default_limit_is_the_largest_object_that_the_cluster_takes() {
     let (lab, store) = shared_store();
     let key = key("large", "k");
     let limit = usize::try_from(RadosOptions::CEPH_OBJECT_BYTES_MAX).unwrap();
-    // The largest stamp, with the names of sixteen writes, goes with it.
-    for call in 0..16 {
+    // The largest stamp goes with it.
+    let most = NAMES_MAX as u128;
+    for call in 0..most {
         put_as(&store, &key, call).await;
     }
     let body = Bytes::from(vec![7; limit]);
-    store.put(&key, body.clone(), effect(16)).await.unwrap();
+    store.put(&key, body.clone(), effect(most)).await.unwrap();
     let read = store.get(&key, ByteRange::ALL, None).await.unwrap();
     assert!(read.bytes == body);
 
     let larger = Bytes::from(vec![7; limit + 1]);
     let error = store
-        .put(&key, larger.clone(), effect(17))
+        .put(&key, larger.clone(), effect(most + 1))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
@@ -195,7 +213,7 @@ async fn the_default_limit_is_the_largest_object_that_the_cluster_takes() {
         ..lab.options()
     });
     let bold = bold.await.unwrap();
-    let error = bold.put(&key, larger, effect(17)).await.unwrap_err();
+    let error = bold.put(&key, larger, effect(most + 1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.message().contains("ceph.object"), "{error}");
     assert_eq!(store.stat(&key).await.unwrap(), read.meta);
