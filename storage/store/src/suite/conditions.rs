@@ -1,8 +1,8 @@
 //! Conditions, and effects by name.
 
-use super::{Room, effect, kept, on, refused};
-use crate::{Condition, ObjectStore, PutOptions, Version};
-use ganglion_types::ErrorKind;
+use super::{Room, body, effect, kept, on, refused};
+use crate::{Condition, NAMES_MAX, ObjectMeta, ObjectStore, PutOptions, Version};
+use ganglion_types::{ErrorKind, ObjectKey};
 use std::sync::Arc;
 
 /// `Absent` and `Version` let a write through exactly when they hold; otherwise the object stays as it was.
@@ -106,8 +106,61 @@ pub async fn a_repeated_effect_is_already_done(store: Arc<dyn ObjectStore>) {
     }
 }
 
-/// Another call's effect, another effect of the same call, and the same effect once a write without a name has wiped it out or
-/// the object is no more: each writes, if its condition holds.
+/// A repeat finds its name behind [`NAMES_MAX`] - 1 other writes, put and uploaded, with names and on conditions, small and
+/// large. Whatever its own condition and bytes, it changes nothing and returns the object as it is.
+pub async fn a_repeat_is_recognised_behind_other_writes(store: Arc<dyn ObjectStore>) {
+    let room = Room::new(store, "a_repeat_is_recognised_behind_other_writes");
+    let key = room.key("k");
+    let mut effects = vec![effect(7, 0)];
+    let mut now = kept(room.try_put(&key, "first", effects[0]).await);
+    for number in 1..NAMES_MAX {
+        let named = effect(7, u32::try_from(number).expect("there are few names"));
+        let options = PutOptions {
+            condition: match number % 3 {
+                0 => Condition::None,
+                _ => Condition::Version(now.version),
+            },
+            commit: named.commit.filter(|_| number % 3 != 1),
+        };
+        let bytes = body(
+            number as u64,
+            if number % 16 == 0 { 3 << 20 } else { number },
+        );
+        let written = match number % 2 {
+            0 => room.try_put(&key, bytes.clone(), options).await,
+            _ => room.try_upload(&key, bytes.clone(), options).await,
+        };
+        let before = std::mem::replace(&mut now, kept(written));
+        assert!(now.version > before.version, "{options:?} was not written");
+        effects.extend(options.commit.map(|_| options));
+        check_repeats(&room, &key, &effects[..1], &now).await;
+        assert!(room.get(&key).await.bytes == bytes);
+    }
+    check_repeats(&room, &key, &effects, &now).await;
+}
+
+async fn check_repeats(room: &Room, key: &ObjectKey, effects: &[PutOptions], now: &ObjectMeta) {
+    let conditions = [
+        Condition::None,
+        Condition::Absent,
+        Condition::Version(Version(0)),
+    ];
+    for effect in effects {
+        for condition in conditions {
+            let again = PutOptions {
+                condition,
+                ..*effect
+            };
+            let put = kept(room.try_put(key, "not written", again).await);
+            let uploaded = kept(room.try_upload(key, "not written", again).await);
+            assert_eq!((&put, &uploaded), (now, now), "{again:?}");
+        }
+    }
+    assert_eq!(kept(room.store.stat(key).await), *now);
+}
+
+/// Another call's effect, another effect of the same call, and the same effect once a write with neither name nor condition
+/// has wiped it out or the object is no more: each writes, if its condition holds.
 pub async fn another_effect_writes_anew(store: Arc<dyn ObjectStore>) {
     let room = Room::new(store, "another_effect_writes_anew");
     let key = room.key("k");

@@ -70,6 +70,7 @@ promises! { $
         a_write_happens_only_on_its_condition
         a_delete_happens_only_on_its_condition
         a_repeated_effect_is_already_done
+        a_repeat_is_recognised_behind_other_writes
         another_effect_writes_anew;
     uploads:
         pieces_of_any_size_make_one_object
@@ -86,6 +87,7 @@ promises! { $
         of_concurrent_conditional_writes_one_wins
         a_counter_loses_no_increment
         one_effect_happens_once_however_often_it_is_tried
+        many_effects_happen_once_however_they_are_repeated
         readers_see_the_whole_old_or_the_whole_new
         a_read_after_a_write_sees_it;
     lent:
@@ -128,6 +130,20 @@ impl Room {
         options: PutOptions,
     ) -> Result<ObjectMeta> {
         self.store.put(key, body.into(), options).await
+    }
+
+    /// Uploads it in two pieces.
+    async fn try_upload(
+        &self,
+        key: &ObjectKey,
+        body: impl Into<Bytes>,
+        options: PutOptions,
+    ) -> Result<ObjectMeta> {
+        let mut body = body.into();
+        let mut upload = self.store.upload(key, options).await?;
+        upload.write(body.split_to(body.len() / 2)).await?;
+        upload.write(body).await?;
+        upload.commit().await
     }
 
     /// Reads it whole.

@@ -1,9 +1,10 @@
 //! Many tasks at one key.
 
 use super::{Room, body, effect, kept, on};
-use crate::{ByteRange, Condition, ObjectMeta, ObjectStore, PutOptions, Version};
+use crate::{ByteRange, Condition, NAMES_MAX, ObjectMeta, ObjectStore, PutOptions, Version};
 use bytes::Bytes;
 use ganglion_types::{ErrorKind, ObjectKey, Result};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::task::JoinSet;
@@ -46,9 +47,7 @@ async fn write(room: &Room, key: &ObjectKey, task: u64, options: PutOptions) -> 
     if !task.is_multiple_of(3) {
         return room.try_put(key, bytes, options).await;
     }
-    let mut upload = room.store.upload(key, options).await?;
-    upload.write(bytes).await?;
-    upload.commit().await
+    room.try_upload(key, bytes, options).await
 }
 
 /// Read, add one, write on the version that was read, again on a conflict: the sum is right.
@@ -102,6 +101,72 @@ pub async fn one_effect_happens_once_however_often_it_is_tried(store: Arc<dyn Ob
         let now = room.get(&key).await.meta;
         assert!(metas.iter().all(|meta| *meta == now), "{metas:?}");
     }
+}
+
+/// As many effects as an object carries names, tried side by side and again between one another: each writes once, a repeat is
+/// told of what one of them wrote, and at the end, when the oldest name has all the others before it, each is recognised.
+pub async fn many_effects_happen_once_however_they_are_repeated(store: Arc<dyn ObjectStore>) {
+    const EFFECTS: u64 = NAMES_MAX as u64;
+    let room = Room::new(store, "many_effects_happen_once_however_they_are_repeated");
+    let key = room.key("k");
+    let mut tasks = JoinSet::new();
+    for task in 0..TASKS {
+        let effects = (0..EFFECTS)
+            .filter(|effect| effect % TASKS == task)
+            .collect();
+        tasks.spawn(try_and_repeat(room.clone(), key.clone(), effects));
+    }
+    let (mut written, mut told) = (BTreeMap::new(), Vec::new());
+    for (by_task, told_task) in tasks.join_all().await {
+        written.extend(by_task);
+        told.extend(told_task);
+    }
+    assert_eq!(written.len() as u64, EFFECTS, "two writes of one version");
+    for meta in told {
+        let (_, known) = &written[&meta.version];
+        assert_eq!(&meta, known, "a repeat wrote");
+    }
+
+    let (last, now) = written
+        .into_values()
+        .next_back()
+        .expect("there are effects");
+    let mut repeats = JoinSet::new();
+    for number in 0..EFFECTS {
+        let (room, key) = (room.clone(), key.clone());
+        repeats.spawn(async move {
+            write(&room, &key, number + EFFECTS, effect(number.into(), 0)).await
+        });
+    }
+    let repeats: Vec<ObjectMeta> = repeats.join_all().await.into_iter().map(kept).collect();
+    assert!(
+        repeats.iter().all(|meta| *meta == now),
+        "{repeats:?} after {now:?}"
+    );
+    let read = room.get(&key).await;
+    assert_eq!(read.meta, now);
+    assert!(read.bytes == body(last, 5000));
+}
+
+/// Tries the effects one after the other, and after each of them all before it again, with other bytes: by version, which of
+/// them wrote it and what it was told; and what the repeats were told.
+async fn try_and_repeat(
+    room: Room,
+    key: ObjectKey,
+    effects: Vec<u64>,
+) -> (BTreeMap<Version, (u64, ObjectMeta)>, Vec<ObjectMeta>) {
+    let (mut written, mut told) = (BTreeMap::new(), Vec::new());
+    for (tried, &number) in effects.iter().enumerate() {
+        let meta = kept(write(&room, &key, number, effect(number.into(), 0)).await);
+        written.insert(meta.version, (number, meta));
+        for &earlier in &effects[..=tried] {
+            let other = earlier + NAMES_MAX as u64;
+            told.push(kept(
+                write(&room, &key, other, effect(earlier.into(), 0)).await,
+            ));
+        }
+    }
+    (written, told)
 }
 
 /// Readers beside a writer get bytes that were put together as one, of the version that they are told, and never an older
