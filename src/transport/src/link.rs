@@ -8,7 +8,8 @@ use crate::settings::{Identity, LinkSettings};
 use crate::slots::Reply;
 use bytes::Bytes;
 use ganglion_types::{Ambient, Deadline, Error, LinkEstimate, Load, NodeId, Result};
-use ganglion_wire::{Kind, check_hello, message, message::answer::Outcome, put_frame};
+use ganglion_wire::message::{answer::Outcome, request::Operation};
+use ganglion_wire::{Kind, check_hello, message, put_frame};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -168,6 +169,18 @@ impl Link {
         let bytes = u64::try_from(sent_bytes + reply.payload.len()).unwrap_or(u64::MAX);
         self.observe(bytes, Duration::from_nanos(link_ns));
         succeeded(reply)
+    }
+
+    /// An empty message there and its answer back: the least that a request costs on this connection.
+    ///
+    /// # Errors
+    /// `Unavailable` when there is no connection or it is lost meanwhile, `Deadline` when no answer comes in `link.request_time`.
+    pub async fn round_trip(&self) -> Result<()> {
+        let until = self.request_deadline();
+        let ask = Ask::of(Operation::Ping(message::Empty {}));
+        let pending = self.begin(ask, until).await.map_err(Failure::of_read)?;
+        let reply = pending.wait(until).await;
+        reply.map(drop).map_err(Failure::of_read)
     }
 
     /// As [`Link::ask`] for what may be done twice: once more on a new connection when the first is lost.

@@ -46,6 +46,20 @@ async fn waiting(
 }
 
 #[tokio::test]
+async fn an_empty_message_comes_back_and_reaches_no_executor() {
+    let host = Host::start(limits()).await;
+    let link = host.link(LinkSettings::default());
+    for _ in 0..3 {
+        link.round_trip().await.unwrap();
+    }
+    assert!(host.script.seen.lock().is_empty());
+    host.kill().await;
+    let gone = tokio::time::timeout(LONG, async { while link.round_trip().await.is_ok() {} });
+    gone.await.unwrap();
+    assert_eq!(kind(link.round_trip().await), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
 async fn a_call_and_its_answer_cross_with_every_field() {
     let host = Host::start(limits()).await;
     let link = host.link(LinkSettings::default());
@@ -261,7 +275,8 @@ async fn another_protocol_is_told_to_the_client_that_speaks_it() {
         ..hello()
     };
     let back = stranger(&host, &frame(&other)).await;
-    assert!(String::from_utf8_lossy(&back).contains("speaks protocol 99, this node speaks 1"));
+    let told = format!("speaks protocol 99, this node speaks {PROTOCOL}");
+    assert!(String::from_utf8_lossy(&back).contains(&told));
 }
 
 #[tokio::test]
