@@ -9,7 +9,7 @@ use ganglion_snapshot::Image;
 use ganglion_types::{Ambient, Call, End, Error, ErrorKind, GlobalValue, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use wasmtime::{Extern, InstancePre, Linker, ModuleExport, Store, Val};
+use wasmtime::{Extern, Instance, InstancePre, Linker, ModuleExport, Store, Val};
 
 /// A call below this is short: switching threads for it would cost as much as running it.
 const SHORT_NS: u64 = 100_000;
@@ -51,6 +51,23 @@ impl Function {
         call: &Arc<Call>,
         stack_bytes: u64,
     ) -> Result<Self> {
+        let mut function = Self::before_start_up(compiled, linker, stack_bytes)?;
+        let start_up = start_up(compiled);
+        if !start_up.is_empty() || function.offloads {
+            function.grow_up(memory, ambient, call, &start_up)?;
+        }
+        Ok(function)
+    }
+
+    /// Links a module, with the memory that it begins with as its image: nothing of it has run.
+    ///
+    /// # Errors
+    /// `Internal` when it cannot be linked; `Unavailable` when there is no memory for its image.
+    pub(crate) fn before_start_up(
+        compiled: &Compiled,
+        linker: &Linker<Guest>,
+        stack_bytes: u64,
+    ) -> Result<Self> {
         let pre = linker
             .instantiate_pre(&compiled.module)
             .map_err(|error| Error::internal(format!("linking {}: {error:#}", compiled.hash)))?;
@@ -59,7 +76,7 @@ impl Function {
             .map_err(|_| Error::internal("a memory larger than the address space"))?;
         let image = Image::new(&compiled.initial_memory, memory_bytes, Vec::new())
             .map_err(out_of_memory)?;
-        let mut function = Self {
+        Ok(Self {
             pre,
             exports,
             image: Arc::new(image),
@@ -67,12 +84,7 @@ impl Function {
             offloads: makes_storage_calls(compiled),
             stack_bytes,
             short_streak: AtomicU32::new(0),
-        };
-        let start_up = start_up(compiled);
-        if !start_up.is_empty() || function.offloads {
-            function.grow_up(memory, ambient, call, &start_up)?;
-        }
-        Ok(function)
+        })
     }
 
     /// Runs the start-up code in an instance and makes what it leaves the image.
@@ -83,18 +95,9 @@ impl Function {
         call: &Arc<Call>,
         start_up: &[&str],
     ) -> Result<()> {
-        let start = Start {
-            call: call.clone(),
-            ambient: ambient.clone(),
-            cancelled: Arc::new(AtomicBool::new(false)),
-            reach: None,
-        };
-        let (mut store, instance) = instantiate(self, memory, start)?;
+        let (mut store, instance) = self.instantiate_unreached(memory, ambient, call)?;
         let before = self.globals(&mut store, instance)?;
-        for name in start_up {
-            run_start_up(&mut store, instance, name, self.stack_bytes)
-                .map_err(|error| error.within(format!("{name} of {}", call.function)))?;
-        }
+        self.start_up(&mut store, instance, start_up)?;
         let after = self.globals(&mut store, instance)?;
         let changed = after.iter().zip(&before).zip(&self.exports.globals);
         self.changed_globals = changed
@@ -109,11 +112,44 @@ impl Function {
         Ok(())
     }
 
-    fn globals(
+    /// An instance that reaches no objects.
+    ///
+    /// # Errors
+    /// As [`instantiate`].
+    pub(crate) fn instantiate_unreached(
+        &self,
+        memory: &EngineMemory,
+        ambient: &Arc<dyn Ambient>,
+        call: &Arc<Call>,
+    ) -> Result<(Store<Guest>, Instance)> {
+        let start = Start {
+            call: call.clone(),
+            ambient: ambient.clone(),
+            cancelled: Arc::new(AtomicBool::new(false)),
+            reach: None,
+        };
+        instantiate(self, memory, start)
+    }
+
+    /// Runs the start-up code of these names in an instance that was made for it.
+    ///
+    /// # Errors
+    /// `Guest` or `Deadline` when it fails.
+    pub(crate) fn start_up(
         &self,
         store: &mut Store<Guest>,
-        instance: wasmtime::Instance,
-    ) -> Result<Vec<GlobalValue>> {
+        instance: Instance,
+        names: &[&str],
+    ) -> Result<()> {
+        for name in names {
+            let ran = run_start_up(store, instance, name, self.stack_bytes);
+            let function = &store.data().call.function;
+            ran.map_err(|error| error.within(format!("{name} of {function}")))?;
+        }
+        Ok(())
+    }
+
+    fn globals(&self, store: &mut Store<Guest>, instance: Instance) -> Result<Vec<GlobalValue>> {
         let read = |export: &ModuleExport| {
             let global = instance
                 .get_module_export(&mut *store, export)
@@ -151,7 +187,7 @@ fn makes_storage_calls(compiled: &Compiled) -> bool {
 }
 
 /// What has to run before the first call, in this order (Faasm's).
-fn start_up(compiled: &Compiled) -> Vec<&'static str> {
+pub(crate) fn start_up(compiled: &Compiled) -> Vec<&'static str> {
     let shape = &compiled.shape;
     [
         (shape.has_start, START_EXPORT),
@@ -165,7 +201,7 @@ fn start_up(compiled: &Compiled) -> Vec<&'static str> {
 
 fn run_start_up(
     store: &mut Store<Guest>,
-    instance: wasmtime::Instance,
+    instance: Instance,
     name: &str,
     stack_bytes: u64,
 ) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The functions that a node has ready, by content.
 
-use crate::function::Function;
+use crate::function::{Function, start_up};
 use crate::guest::Guest;
 use crate::memory::EngineMemory;
 use ganglion_registry::Modules;
@@ -83,6 +83,19 @@ impl Functions {
                 "making an image ended early: {error}"
             ))),
         }
+    }
+
+    /// A function of which nothing has run yet, and what has to run before its first call.
+    ///
+    /// # Errors
+    /// As [`Modules::load`] and [`Function::before_start_up`].
+    pub(crate) async fn before_start_up(
+        &self,
+        module: ContentHash,
+    ) -> Result<(Function, Vec<&'static str>)> {
+        let (compiled, _) = self.modules.load(module).await?;
+        let function = Function::before_start_up(&compiled, &self.linker, self.stack_bytes)?;
+        Ok((function, start_up(&compiled)))
     }
 
     fn entry(&self, hash: ContentHash) -> Arc<Entry> {

@@ -25,6 +25,7 @@ mod guest;
 mod host;
 mod memory;
 mod offload;
+mod rehearsal;
 mod run;
 mod stop;
 mod wait;
@@ -32,4 +33,5 @@ mod worker;
 
 pub use epochs::Epochs;
 pub use memory::{EngineMemory, engine};
+pub use rehearsal::{Rehearsal, Standing};
 pub use worker::{Inline, Worker, WorkerParts, WorkerSettings};

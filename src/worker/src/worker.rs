@@ -7,6 +7,7 @@ use crate::guest::{ObjectUse, Reach};
 use crate::host;
 use crate::memory::EngineMemory;
 use crate::offload::{Offloads, Taken, take};
+use crate::rehearsal::Rehearsal;
 use crate::run::{Ran, Start, run};
 use crate::wait::Waiting;
 use async_trait::async_trait;
@@ -145,6 +146,29 @@ impl Worker {
     /// What kind of node that is.
     pub fn site(&self) -> Site {
         self.0.site
+    }
+
+    /// The parts of a call of `call`'s function, to be measured one by one.
+    ///
+    /// # Errors
+    /// As for a first call.
+    pub async fn rehearse(&self, call: Call) -> Result<Rehearsal> {
+        let Shared {
+            functions,
+            memory,
+            ambient,
+            ..
+        } = &*self.0;
+        let call = Arc::new(call);
+        let (new, start_up) = functions.before_start_up(call.module).await?;
+        Ok(Rehearsal {
+            ready: functions.load(&call).await?,
+            new,
+            start_up,
+            memory: memory.clone(),
+            ambient: ambient.clone(),
+            call,
+        })
     }
 
     /// What it would say of its work now.

@@ -112,6 +112,43 @@ async fn no_call_sees_what_another_left_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rehearsal_runs_start_up_code_when_it_starts_and_not_when_it_restores() {
+    let lab = Lab::new();
+    // It takes its limit of logs to run once: a second run in the same instance would fail.
+    let loud = lab
+        .add(
+            r#"(module
+            (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 2)
+            (func (export "_faasm_zygote") (result i32)
+                (i32.store (i32.const 0) (i32.const 1024))
+                (i32.store (i32.const 4) (i32.const 40000))
+                (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+            (func (export "_start") unreachable))"#,
+        )
+        .await;
+    let mut quiet = lab.call(loud, "");
+    let rehearsal = lab.worker.rehearse(quiet.clone()).await.unwrap();
+    for _ in 0..5 {
+        drop(rehearsal.restore().unwrap());
+        drop(rehearsal.start().unwrap());
+    }
+    let standing: Vec<_> = (0..16).map(|_| rehearsal.restore().unwrap()).collect();
+    let error = rehearsal.restore().err().unwrap();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::Busy,
+        "all 16 slots are in use: {error}"
+    );
+    drop(standing);
+    quiet.limits.log_bytes = 39_999;
+    let rehearsal = lab.worker.rehearse(quiet).await.unwrap();
+    drop(rehearsal.restore().unwrap());
+    let error = rehearsal.start().err().unwrap();
+    assert!(error.message().contains("_faasm_zygote"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn constructors_and_zygote_run_once_and_every_call_begins_behind_them() {
     let lab = Lab::new();
     let zygote = lab
