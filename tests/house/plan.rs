@@ -52,7 +52,15 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         (
             "bench",
             vec![
-                "types", "store", "dev-ceph", "registry", "worker", "gateway", "node",
+                "types",
+                "snapshot",
+                "store",
+                "transport",
+                "dev-ceph",
+                "registry",
+                "worker",
+                "gateway",
+                "node",
             ],
         ),
         ("cli", vec!["types", "store", "node", "bench", "dev-ceph"]),

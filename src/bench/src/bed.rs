@@ -84,7 +84,19 @@ impl Bed {
         inline: Inline,
         permits: u32,
     ) -> Result<Worker> {
-        Worker::new(WorkerParts {
+        let mut parts = self.parts(modules, store)?;
+        parts.inline = inline;
+        parts.settings.permits = permits;
+        Worker::new(parts)
+    }
+
+    /// What a storage node's worker is made of that runs one guest at once and knows no other node.
+    pub(crate) fn parts(
+        &self,
+        modules: Arc<Modules>,
+        store: Arc<dyn ObjectStore>,
+    ) -> Result<WorkerParts> {
+        Ok(WorkerParts {
             node: NodeId::new(NODE)?,
             site: Site::Storage,
             modules,
@@ -93,9 +105,9 @@ impl Bed {
             store,
             neighbours: Arc::new(Alone),
             ambient: self.clock.clone(),
-            inline,
+            inline: Inline::new(1),
             settings: WorkerSettings {
-                permits,
+                permits: 1,
                 queue_max: 1,
                 stack_bytes: ModuleLimits::default().stack_bytes,
                 size_age: Duration::from_secs(30),

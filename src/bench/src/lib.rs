@@ -5,6 +5,7 @@
 //!   call   engine              a call inline, without HTTP, beside a bare closure  (module `engine`)
 //!          ladder              load generator ──HTTP──> plain │ stub │ single │ cluster   (modules `http`, `ladder`)
 //!          starts              first calls: after a restart, after an upload       (module `starts`)
+//!   offload                     the middle of a call at the node that has its object, on a TCP connection
 //!   placement                   the function to the data or the data to it, on Ceph (module `placement`)
 //! ```
 //!
@@ -17,15 +18,16 @@
 //!
 //! Absent on purpose: figures to compare with (other machines' figures say nothing here), and other projects' servers.
 
+mod aims;
 mod bed;
 mod call;
 mod engine;
-#[cfg(feature = "ceph")]
 mod foreign;
 mod guest;
 mod http;
 mod ladder;
 mod native;
+mod offload;
 #[cfg(feature = "ceph")]
 mod placement;
 #[cfg(not(feature = "ceph"))]
@@ -34,16 +36,19 @@ mod placement;
 mod placement_options;
 mod processor;
 mod report;
+mod rounds;
 mod scan;
 mod server;
 mod starts;
 mod text;
 
+pub use aims::{Aim, Bound, Verdict};
 pub use call::{CallOptions, CallReport, call};
 pub use engine::{EngineReport, EngineRow};
 pub use ladder::{LadderReport, LoadRow, Rung};
+pub use offload::{DeltaRow, EndRow, OffloadOptions, OffloadReport, PartRow, offload};
 #[cfg(feature = "ceph")]
-pub use placement::{Aim, Cell, Interference, Kernel, LinkRow, ProcessorRow, Verdict, Way};
+pub use placement::{Cell, Interference, Kernel, LinkRow, ProcessorRow, Way};
 pub use placement::{PlacementReport, generator, placement};
 pub use placement_options::{GeneratorOptions, LinkSpeed, PlacementOptions};
 pub use report::{Machine, Spread};

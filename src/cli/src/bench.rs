@@ -5,8 +5,8 @@ use crate::failure::{Failure, Outcome};
 use crate::output::Ui;
 use anyhow::Context;
 use ganglion_bench::{
-    CallOptions, GeneratorOptions, PlacementOptions, ScanOptions, ServerOptions, call, generator,
-    placement, scan, server,
+    CallOptions, GeneratorOptions, OffloadOptions, PlacementOptions, ScanOptions,
+    ServerOptions, call, generator, offload, placement, scan, server,
 };
 use ganglion_node::termination;
 use ganglion_types::ErrorKind;
@@ -27,6 +27,11 @@ pub(crate) async fn run(command: &BenchCommand, ui: &Ui) -> Outcome<()> {
         }
         BenchCommand::Scan(args) => {
             let report = scan(scan_options(args)).await.context("bench scan")?;
+            ui.result(&report, &report)
+        }
+        BenchCommand::Offload(args) => {
+            let report = offload(offload_options(args)).await;
+            let report = report.context("bench offload")?;
             ui.result(&report, &report)
         }
         BenchCommand::Placement(args) => measure_placement(args, ui).await,
@@ -98,6 +103,17 @@ fn call_options(args: &BenchArgs) -> CallOptions {
         false => CallOptions::default(),
     };
     CallOptions {
+        json: args.json.clone(),
+        ..options
+    }
+}
+
+fn offload_options(args: &BenchArgs) -> OffloadOptions {
+    let options = match args.quick {
+        true => OffloadOptions::quick(),
+        false => OffloadOptions::default(),
+    };
+    OffloadOptions {
         json: args.json.clone(),
         ..options
     }

@@ -1,61 +1,10 @@
-//! What is aimed at, and whether this run has it.
+//! What is aimed at on Ceph, and what this run has of it.
 
 use super::cells::LinkRow;
 use super::interference::Interference;
 use super::kernel::{Kernel, Way};
 use super::{LinkSpeed, OBJECT_BYTES};
-use crate::foreign::DISTURBED_FROM;
-use serde::{Deserialize, Serialize};
-use std::fmt;
-
-/// One aim in one place.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Aim {
-    /// What shall hold.
-    pub aim: String,
-    /// Where.
-    pub place: String,
-    /// The ratio that was measured.
-    pub ratio: f64,
-    /// What it shall be at least.
-    pub at_least: f64,
-    /// The same to what is possible, where a link stands before the limit that the aim names: the answers cross it.
-    pub to_possible: Option<f64>,
-    /// What programs that are not part of this had of all cores in a round of what is compared: the largest share.
-    pub foreign_share: f64,
-}
-
-/// What is to be said of an aim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It holds.
-    Met,
-    /// It does not.
-    Missed,
-    /// Others used the machine meanwhile; the ratio tells nothing.
-    Disturbed,
-}
-
-impl Aim {
-    /// Whether it is met, where that can be told.
-    pub fn verdict(&self) -> Verdict {
-        match self.ratio >= self.at_least {
-            _ if self.foreign_share >= DISTURBED_FROM => Verdict::Disturbed,
-            true => Verdict::Met,
-            false => Verdict::Missed,
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Met => "met",
-            Self::Missed => "missed",
-            Self::Disturbed => "disturbed",
-        })
-    }
-}
+use crate::aims::{Aim, Bound};
 
 /// All aims that these speeds have.
 pub(super) fn aims(links: &[LinkRow], interference: &Interference) -> Vec<Aim> {
@@ -71,7 +20,7 @@ pub(super) fn aims(links: &[LinkRow], interference: &Interference) -> Vec<Aim> {
         aim: "plain reads beside near-data work / beside the same load off the OSDs".into(),
         place: "unlimited".into(),
         ratio: interference.beside_near_data_mb_per_s / interference.beside_same_load_mb_per_s,
-        at_least: 0.9,
+        bound: Bound::AtLeast(0.9),
         to_possible: None,
         foreign_share: interference.foreign_share,
     });
@@ -99,7 +48,7 @@ fn of_cells(link: &LinkRow, kernel: Kernel) -> Option<[Aim; 3]> {
         aim: aim.into(),
         place: format!("{kernel}, {}", link.speed),
         ratio,
-        at_least,
+        bound: Bound::AtLeast(at_least),
         to_possible,
         foreign_share: foreign(link, kernel),
     };
@@ -134,7 +83,7 @@ fn fivefold(links: &[LinkRow], speed: LinkSpeed, kernel: Kernel) -> Option<Aim> 
         aim: "forced on / forced off".into(),
         place: format!("{kernel}, {speed}"),
         ratio: rate(link, kernel, Way::On)? / rate(link, kernel, Way::Off)?,
-        at_least: 5.0,
+        bound: Bound::AtLeast(5.0),
         to_possible: None,
         foreign_share: foreign(link, kernel),
     })
@@ -144,6 +93,7 @@ fn fivefold(links: &[LinkRow], speed: LinkSpeed, kernel: Kernel) -> Option<Aim> 
 mod tests {
     use super::super::cells::Cell;
     use super::*;
+    use crate::aims::Verdict;
     use crate::report::Spread;
 
     fn cell(way: Way, mb_per_s: f64) -> Cell {

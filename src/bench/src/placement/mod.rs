@@ -24,7 +24,6 @@ mod report;
 mod resident;
 mod transport;
 
-pub use aims::{Aim, Verdict};
 pub use cells::{Cell, LinkRow};
 pub use generator::generator;
 pub use interference::Interference;

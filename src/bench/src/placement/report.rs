@@ -1,11 +1,10 @@
 //! What was found, and its tables.
 
 use super::ProcessorRow;
-use super::aims::{Aim, Verdict};
 use super::cells::{Cell, LinkRow};
 use super::interference::Interference;
-use crate::foreign::DISTURBED_FROM;
-use crate::report::{Machine, figure, figure_or_dash, table};
+use crate::aims::{Aim, verdicts};
+use crate::report::{Machine, figure, table};
 use comfy_table::Cell as Field;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -148,32 +147,10 @@ impl PlacementReport {
     }
 
     fn verdicts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut verdicts = table(2, ["aim", "where", "ratio", "at least", "", "/ possible"]);
-        for aim in &self.aims {
-            verdicts.add_row([
-                Field::new(&aim.aim),
-                Field::new(&aim.place),
-                figure(aim.ratio),
-                figure(aim.at_least),
-                Field::new(aim.verdict()),
-                figure_or_dash(aim.to_possible),
-            ]);
-        }
-        let count = |verdict| {
-            let aims = self.aims.iter();
-            aims.filter(|aim| aim.verdict() == verdict).count()
-        };
-        writeln!(
-            f,
-            "\naims: {} of {} met, {} not judged (others had {:.0} % of all cores or more meanwhile)\n{verdicts}",
-            count(Verdict::Met),
-            self.aims.len(),
-            count(Verdict::Disturbed),
-            DISTURBED_FROM * 100.0,
-        )?;
+        verdicts(f, &self.aims)?;
         write!(
             f,
-            "forced calls that ran at the other site: {}",
+            "\nforced calls that ran at the other site: {}",
             self.elsewhere()
         )
     }

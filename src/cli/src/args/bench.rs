@@ -31,6 +31,18 @@ pub(crate) enum BenchCommand {
   ganglion bench scan --quick
   ganglion bench scan --json scan.json")]
     Scan(BenchArgs),
+    /// Going on with a call beside its object: a function of the guest's table, run at the object's node
+    ///
+    /// Starts two nodes in this process with a TCP connection between them. A guest with an image of 64 MiB dirties 2 to 1639
+    /// pages and calls an empty function of its table beside an object of the other node: beside an empty message's round trip
+    /// and beside its whole memory over the same connection, and in parts. Then whole calls over objects of 4 KiB to 64 MiB,
+    /// with near-data processing forbidden and preferred. About a minute and a half. Where other programs use the machine
+    /// meanwhile it takes up to three times as long, and an aim may not be judged.
+    #[command(after_help = "Examples:
+  ganglion bench offload
+  ganglion bench offload --quick
+  ganglion bench offload --json offload.json")]
+    Offload(BenchArgs),
     /// Where calls run: the function carried to the data, or the data to the function, at four speeds of a link
     ///
     /// Starts a Ceph cluster whose OSDs have network namespaces of their own, a storage worker beside each, and a gateway with
