@@ -1,10 +1,10 @@
 //! `bench call`: what a call costs, from the engine up to the socket.
 
-use crate::engine::{EngineReport, engine};
 use crate::ladder::{LadderReport, ladder};
 use crate::report::{Machine, failed, write_json};
 use crate::server::{Nodes, ServerProcess};
 use crate::starts::{StartsReport, prepare, starts};
+use crate::warm::{WarmReport, warm};
 use ganglion_node::HostAmbient;
 use ganglion_types::{Ambient, Error, Result};
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,7 @@ pub struct CallReport {
     /// Where.
     pub machine: Machine,
     /// Without HTTP.
-    pub engine: EngineReport,
+    pub engine: WarmReport,
     /// With it.
     pub ladder: LadderReport,
     /// The first calls.
@@ -84,7 +84,7 @@ pub async fn call(options: CallOptions) -> Result<CallReport> {
         json,
     } = options;
     // On a thread of the runtime, which has room for a guest's stack: the caller's own may not.
-    let engine = tokio::spawn(engine(calls, firsts)).await;
+    let engine = tokio::spawn(warm(calls, firsts)).await;
     let engine =
         engine.map_err(|error| Error::internal(format!("measuring the engine: {error}")))??;
     let clock: Arc<dyn Ambient> = Arc::new(HostAmbient::new());

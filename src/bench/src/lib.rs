@@ -2,9 +2,12 @@
 //!
 //! ```text
 //!   scan   wasm, object mapped │ wasm, object copied │ native, same kernels       one process, rounds interleaved
-//!   call   engine              a call inline, without HTTP, beside a bare closure  (module `engine`)
+//!   call   warm                a call inline, without HTTP, beside a bare closure  (module `warm`)
 //!          ladder              load generator ──HTTP──> plain │ stub │ single │ cluster   (modules `http`, `ladder`)
 //!          starts              first calls: after a restart, after an upload       (module `starts`)
+//!   engine restore             an instance, beside copying its image and beside starting it
+//!          mapping             an object mapped, beside copying it and native code over it
+//!          fairness            a short call beside guests that spin
 //!   offload                     the middle of a call at the node that has its object, on a TCP connection
 //!   placement                   the function to the data or the data to it, on Ceph (module `placement`)
 //! ```
@@ -41,10 +44,13 @@ mod scan;
 mod server;
 mod starts;
 mod text;
+mod warm;
 
 pub use aims::{Aim, Bound, Verdict};
 pub use call::{CallOptions, CallReport, call};
-pub use engine::{EngineReport, EngineRow};
+pub use engine::{
+    Beside, EngineOptions, EngineReport, FairnessRow, MappingRow, RestoreRow, SumRow, engine,
+};
 pub use ladder::{LadderReport, LoadRow, Rung};
 pub use offload::{DeltaRow, EndRow, OffloadOptions, OffloadReport, PartRow, offload};
 #[cfg(feature = "ceph")]
@@ -56,3 +62,4 @@ pub use scan::{KernelRow, ScanOptions, ScanReport, scan};
 pub use server::{Nodes, ServerOptions, server};
 pub use starts::{StartRow, StartsReport};
 pub use text::corpus;
+pub use warm::{WarmReport, WarmRow};

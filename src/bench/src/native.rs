@@ -11,10 +11,14 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 /// The guests' own kernels.
-const KERNELS: [(&str, &str); 3] = [
+const KERNELS: [(&str, &str); 4] = [
     (
         "scan.hpp",
         include_str!("../../../funcs/ndp/kernels/scan.hpp"),
+    ),
+    (
+        "sum.hpp",
+        include_str!("../../../funcs/ndp/kernels/sum.hpp"),
     ),
     (
         "whitespace.hpp",

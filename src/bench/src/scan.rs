@@ -23,7 +23,8 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-const OBJECT: &str = "text";
+/// The object's key.
+pub(crate) const OBJECT: &str = "text";
 const SEED: u64 = 2026;
 
 /// What `bench scan` is told.
@@ -91,7 +92,7 @@ pub struct ScanReport {
 /// `Unavailable` when the temporary folder cannot be used, `Internal` when two ways give different bytes, the worker's.
 pub async fn scan(options: ScanOptions) -> Result<ScanReport> {
     let machine = Machine::here();
-    let mut ways = Ways::open(&options).await?;
+    let mut ways = Ways::open(options.object_bytes).await?;
     let mut rows = Vec::new();
     for kernel in &KERNELS {
         rows.extend(measure(kernel, &mut ways, &options).await?);
@@ -113,10 +114,13 @@ pub async fn scan(options: ScanOptions) -> Result<ScanReport> {
     Ok(report)
 }
 
-struct Kernel {
-    name: &'static str,
-    input: &'static str,
-    command: &'static str,
+/// What is run over the object.
+pub(crate) struct Kernel {
+    pub(crate) name: &'static str,
+    /// What the guest is told.
+    pub(crate) input: &'static str,
+    /// What the native program is told.
+    pub(crate) command: &'static str,
 }
 
 const KERNELS: [Kernel; 2] = [
@@ -133,18 +137,19 @@ const KERNELS: [Kernel; 2] = [
 ];
 
 /// The ways that a kernel can run.
-struct Ways {
-    bed: Bed,
-    mapped: Worker,
-    copied: Worker,
-    native: Option<Native>,
+pub(crate) struct Ways {
+    pub(crate) bed: Bed,
+    pub(crate) mapped: Worker,
+    pub(crate) copied: Worker,
+    pub(crate) native: Option<Native>,
     /// Native opens it by our descriptor.
     _object: Arc<File>,
     _folder: tempfile::TempDir,
 }
 
 impl Ways {
-    async fn open(options: &ScanOptions) -> Result<Self> {
+    /// Writes the object and compiles the native kernels.
+    pub(crate) async fn open(object_bytes: usize) -> Result<Self> {
         let folder = tempfile::tempdir().map_err(failed("a temporary folder"))?;
         let clock = Arc::new(ganglion_node::HostAmbient::new());
         let local = LocalOptions {
@@ -159,9 +164,9 @@ impl Ways {
             local,
         )?);
         let bed = Bed::new(&folder.path().join("artefacts"), store.clone())?;
-        eprintln!("scan: writing {} MiB of text", options.object_bytes >> 20);
+        eprintln!("scan: writing {} MiB of text", object_bytes >> 20);
         let key = ObjectKey::new(TENANT, OBJECT)?;
-        let text = corpus(SEED, options.object_bytes);
+        let text = corpus(SEED, object_bytes);
         store.put(&key, text, PutOptions::default()).await?;
         let mapped = bed.worker(bed.modules.clone(), store.clone())?;
         let afar = Arc::new(Afar(store.clone()));
@@ -178,7 +183,7 @@ impl Ways {
             std::process::id(),
             file.as_raw_fd()
         ));
-        let size_bytes = options.object_bytes as u64;
+        let size_bytes = object_bytes as u64;
         let native = Native::start(folder.path(), &path, size_bytes).await?;
         if native.is_none() {
             eprintln!(
@@ -198,10 +203,10 @@ impl Ways {
 
 /// Measurements of one kernel, one way.
 #[derive(Default)]
-struct Samples {
-    cpu_ns: Vec<u64>,
+pub(crate) struct Samples {
+    pub(crate) cpu_ns: Vec<u64>,
     process_cpu_ns: Vec<u64>,
-    wall_ns: Vec<u64>,
+    pub(crate) wall_ns: Vec<u64>,
     copied_bytes: u64,
 }
 
@@ -210,41 +215,21 @@ async fn measure(
     ways: &mut Ways,
     options: &ScanOptions,
 ) -> Result<Vec<KernelRow>> {
-    let function = FunctionRef::new(TENANT, kernel.name)?;
     let module = ways.bed.modules.add(bundled(kernel.name)?).await?.hash;
-    let (mut native, mut mapped, mut copied) = <(Samples, Samples, Samples)>::default();
+    let mut samples = Round::default();
     // The first round warms caches and makes images; it is not counted.
     for round in 0..=options.rounds {
         eprintln!("scan: {} round {round} of {}", kernel.name, options.rounds);
-        let here = run(
-            &ways.bed,
-            &ways.mapped,
-            &function,
-            module,
-            kernel.input,
-            &mut mapped,
-        )
-        .await?;
-        let afar = run(
-            &ways.bed,
-            &ways.copied,
-            &function,
-            module,
-            kernel.input,
-            &mut copied,
-        )
-        .await?;
-        same(kernel.name, &here, &afar)?;
-        if let Some(process) = &mut ways.native {
-            let ran = process.run(kernel.command).await?;
-            native.cpu_ns.push(ran.cpu_ns);
-            native.wall_ns.push(ran.wall_ns);
-            same(kernel.name, &here, &ran.output)?;
-        }
+        ways.round(kernel, module, &mut samples).await?;
         if round == 0 {
-            (native, mapped, copied) = Default::default();
+            samples = Round::default();
         }
     }
+    let Round {
+        native,
+        mapped,
+        copied,
+    } = samples;
     let native = ways
         .native
         .is_some()
@@ -262,13 +247,50 @@ async fn measure(
     Ok(native.into_iter().chain(guests).collect())
 }
 
+/// Measurements of one kernel, way by way.
+#[derive(Default)]
+pub(crate) struct Round {
+    pub(crate) native: Samples,
+    pub(crate) mapped: Samples,
+    pub(crate) copied: Samples,
+}
+
+impl Ways {
+    /// Runs a kernel once in each way, and compares.
+    ///
+    /// # Errors
+    /// `Internal` when two ways give different bytes, the worker's.
+    pub(crate) async fn round(
+        &mut self,
+        kernel: &Kernel,
+        module: ContentHash,
+        samples: &mut Round,
+    ) -> Result<()> {
+        let function = FunctionRef::new(TENANT, kernel.name)?;
+        let Round {
+            native,
+            mapped,
+            copied,
+        } = samples;
+        let asked = (&function, module, kernel.input);
+        let here = run(&self.bed, &self.mapped, asked, mapped).await?;
+        let afar = run(&self.bed, &self.copied, asked, copied).await?;
+        same(kernel.name, &here, &afar)?;
+        if let Some(process) = &mut self.native {
+            let ran = process.run(kernel.command).await?;
+            native.cpu_ns.push(ran.cpu_ns);
+            native.wall_ns.push(ran.wall_ns);
+            same(kernel.name, &here, &ran.output)?;
+        }
+        Ok(())
+    }
+}
+
 /// Runs the function once, and returns its output.
 async fn run(
     bed: &Bed,
     worker: &Worker,
-    function: &FunctionRef,
-    module: ContentHash,
-    input: &'static str,
+    (function, module, input): (&FunctionRef, ContentHash, &'static str),
     samples: &mut Samples,
 ) -> Result<Bytes> {
     let call = bed.call(function, module, &Bytes::from_static(input.as_bytes()));

@@ -1,8 +1,8 @@
 //! The server that is measured, in a process of its own: what that process runs, and how the benchmark holds it.
 
-use crate::engine::no_answer;
 use crate::processor::cpu_ns_of;
 use crate::report::failed;
+use crate::warm::no_answer;
 use async_trait::async_trait;
 use axum::Router;
 use axum::routing::post;

@@ -5,8 +5,8 @@ use crate::failure::{Failure, Outcome};
 use crate::output::Ui;
 use anyhow::Context;
 use ganglion_bench::{
-    CallOptions, GeneratorOptions, OffloadOptions, PlacementOptions, ScanOptions,
-    ServerOptions, call, generator, offload, placement, scan, server,
+    CallOptions, EngineOptions, GeneratorOptions, OffloadOptions, PlacementOptions, ScanOptions,
+    ServerOptions, call, engine, generator, offload, placement, scan, server,
 };
 use ganglion_node::termination;
 use ganglion_types::ErrorKind;
@@ -27,6 +27,10 @@ pub(crate) async fn run(command: &BenchCommand, ui: &Ui) -> Outcome<()> {
         }
         BenchCommand::Scan(args) => {
             let report = scan(scan_options(args)).await.context("bench scan")?;
+            ui.result(&report, &report)
+        }
+        BenchCommand::Engine(args) => {
+            let report = engine(engine_options(args)).await.context("bench engine")?;
             ui.result(&report, &report)
         }
         BenchCommand::Offload(args) => {
@@ -103,6 +107,17 @@ fn call_options(args: &BenchArgs) -> CallOptions {
         false => CallOptions::default(),
     };
     CallOptions {
+        json: args.json.clone(),
+        ..options
+    }
+}
+
+fn engine_options(args: &BenchArgs) -> EngineOptions {
+    let options = match args.quick {
+        true => EngineOptions::quick(),
+        false => EngineOptions::default(),
+    };
+    EngineOptions {
         json: args.json.clone(),
         ..options
     }

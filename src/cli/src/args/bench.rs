@@ -31,6 +31,18 @@ pub(crate) enum BenchCommand {
   ganglion bench scan --quick
   ganglion bench scan --json scan.json")]
     Scan(BenchArgs),
+    /// The engine: instances from images, objects as memory, short calls beside long ones
+    ///
+    /// Makes instances of 1 MiB and of 64 MiB ready, beside copying as much, and those of a C++ function with iostream and
+    /// regex, beside starting it anew. Maps 64 MiB into a guest, beside copying them, and adds up their bytes, beside native
+    /// code over a buffer (which needs a C++ compiler: see `ganglion doctor`). Calls a short function beside four that spin.
+    /// About a minute. Where other programs use the machine meanwhile it takes up to three times as long, and an aim may not
+    /// be judged.
+    #[command(after_help = "Examples:
+  ganglion bench engine
+  ganglion bench engine --quick
+  ganglion bench engine --json engine.json")]
+    Engine(BenchArgs),
     /// Going on with a call beside its object: a function of the guest's table, run at the object's node
     ///
     /// Starts two nodes in this process with a TCP connection between them. A guest with an image of 64 MiB dirties 2 to 1639

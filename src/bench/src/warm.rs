@@ -29,7 +29,7 @@ const COPIES: usize = 21;
 
 /// One kind of call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct EngineRow {
+pub struct WarmRow {
     /// What is called.
     pub call: String,
     /// Memory that its image fills, in bytes.
@@ -40,15 +40,15 @@ pub struct EngineRow {
 
 /// What a call costs inside of a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct EngineReport {
+pub struct WarmReport {
     /// Whether this kernel tells which pages were written; otherwise memories are put back the slower way.
     pub scans_pages: bool,
     /// Calls of functions that are ready, one after the other; the first row is a bare closure.
-    pub warm: Vec<EngineRow>,
+    pub warm: Vec<WarmRow>,
     /// Copying as many bytes as an image has: the least that a call would cost if its memory were made by a copy.
-    pub copies: Vec<EngineRow>,
+    pub copies: Vec<WarmRow>,
     /// First calls of functions that are not.
-    pub first: Vec<EngineRow>,
+    pub first: Vec<WarmRow>,
 }
 
 /// One kind of call, being measured.
@@ -64,7 +64,7 @@ struct Subject {
 /// Measures `calls` warm calls of each kind and `firsts` first ones.
 ///
 /// Has to run on a thread of [`ganglion_node::build_runtime`]'s runtime.
-pub(crate) async fn engine(calls: usize, firsts: usize) -> Result<EngineReport> {
+pub(crate) async fn warm(calls: usize, firsts: usize) -> Result<WarmReport> {
     let folder = tempfile::tempdir().map_err(failed("a temporary folder"))?;
     let clock = Arc::new(ganglion_node::HostAmbient::new());
     let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new(None, clock, 1 << 30));
@@ -82,7 +82,7 @@ pub(crate) async fn engine(calls: usize, firsts: usize) -> Result<EngineReport> 
     let mut warm = vec![row("bare closure".into(), 0, floor_ns)];
     let measured = subjects.into_iter();
     warm.extend(measured.map(|subject| row(subject.name, subject.image_bytes, subject.ns)));
-    Ok(EngineReport {
+    Ok(WarmReport {
         scans_pages: bed.scans_pages(),
         warm,
         copies: IMAGE_MIB.map(|mib| copies(&bed, mib)).into(),
@@ -90,8 +90,8 @@ pub(crate) async fn engine(calls: usize, firsts: usize) -> Result<EngineReport> 
     })
 }
 
-fn row(call: String, image_bytes: u64, mut ns: Vec<u64>) -> EngineRow {
-    EngineRow {
+fn row(call: String, image_bytes: u64, mut ns: Vec<u64>) -> WarmRow {
+    WarmRow {
         call,
         image_bytes,
         us: Spread::of_ns(&mut ns, US),
@@ -142,7 +142,7 @@ async fn turn(bed: &Bed, subject: &mut Subject) -> Result<()> {
     Ok(())
 }
 
-fn copies(bed: &Bed, mib: u32) -> EngineRow {
+fn copies(bed: &Bed, mib: u32) -> WarmRow {
     let bytes = (mib as usize) << 20;
     let (image, mut memory) = (vec![0x5a_u8; bytes], vec![1_u8; bytes]);
     let copy = |_| {
@@ -203,7 +203,7 @@ async fn first_calls(
     store: &Arc<dyn ObjectStore>,
     artefacts: &std::path::Path,
     firsts: usize,
-) -> Result<Vec<EngineRow>> {
+) -> Result<Vec<WarmRow>> {
     let mut rows = Vec::new();
     for name in ["noop", "wordcount"] {
         eprintln!("call: engine, first calls of {name}");
@@ -247,7 +247,7 @@ async fn first_call(
     Ok(bed.clock.monotonic_ns() - began_ns)
 }
 
-impl fmt::Display for EngineReport {
+impl fmt::Display for WarmReport {
     #[allow(clippy::cast_precision_loss, reason = "image sizes are far below 2^53")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let way = if self.scans_pages {
@@ -283,7 +283,7 @@ mod tests {
         let settings = ganglion_node::Settings::default();
         let runtime = ganglion_node::build_runtime(&settings).unwrap();
         let report = runtime
-            .block_on(runtime.spawn(engine(100, 2)))
+            .block_on(runtime.spawn(warm(100, 2)))
             .unwrap()
             .unwrap();
         assert_eq!(report.warm.len(), 3 + IMAGE_MIB.len() * WRITTEN_PAGES.len());
