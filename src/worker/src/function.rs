@@ -34,8 +34,15 @@ pub(crate) struct Function {
     /// Whether it makes storage calls.
     pub(crate) offloads: bool,
     pub(crate) stack_bytes: u64,
-    short_streak: AtomicU32,
+    /// Of its calls.
+    pub(crate) streak: Streak,
+    /// Of the functions of its table that are run for calls of other nodes.
+    pub(crate) taken_streak: Streak,
 }
+
+/// How often in a row something has been short.
+#[derive(Debug, Default)]
+pub(crate) struct Streak(AtomicU32);
 
 impl Function {
     /// Links a module and makes its image: start function, constructors and zygote run here, once. `call` is the first
@@ -83,7 +90,8 @@ impl Function {
             changed_globals: Vec::new(),
             offloads: makes_storage_calls(compiled),
             stack_bytes,
-            short_streak: AtomicU32::new(0),
+            streak: Streak::default(),
+            taken_streak: Streak::default(),
         })
     }
 
@@ -159,19 +167,21 @@ impl Function {
         let values: Option<Vec<_>> = self.exports.globals.iter().map(read).collect();
         values.ok_or_else(|| Error::internal("a mutable global that the upload check let through"))
     }
+}
 
-    /// Whether its calls have been short lately.
+impl Streak {
+    /// Whether it has been short lately.
     pub(crate) fn is_short(&self) -> bool {
-        self.short_streak.load(Ordering::Relaxed) >= SHORT_STREAK
+        self.0.load(Ordering::Relaxed) >= SHORT_STREAK
     }
 
-    /// Remembers how long a call kept its thread: computing, or waiting for another node. Not its wall time, in which the
+    /// Remembers how long it kept its thread: computing, or waiting for another node. Not its wall time, in which the
     /// kernel may have run others.
     pub(crate) fn kept_its_thread(&self, busy_ns: u64) {
         if busy_ns > SHORT_NS {
-            self.short_streak.store(0, Ordering::Relaxed);
+            self.0.store(0, Ordering::Relaxed);
         } else if !self.is_short() {
-            self.short_streak.fetch_add(1, Ordering::Relaxed);
+            self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::host;
 use crate::memory::EngineMemory;
 use crate::offload::{Offloads, Taken, take};
 use crate::rehearsal::Rehearsal;
-use crate::run::{Ran, Start, run};
+use crate::run::{Ran, Start, run, thread_cpu_ns};
 use crate::wait::Waiting;
 use async_trait::async_trait;
 use ganglion_registry::Modules;
@@ -22,6 +22,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// With more of a guest's memory its function is not run inline, however short it has been: the pages are put in there as well.
+const INLINE_DELTA_BYTES_MAX: u64 = 256 << 10;
 
 /// How many calls of one process may run on the threads that receive calls; shared by its workers.
 #[derive(Clone, Debug)]
@@ -267,7 +270,7 @@ impl Shared {
         call: Arc<Call>,
         permit: OwnedSemaphorePermit,
     ) -> Result<Ran> {
-        if function.is_short()
+        if function.streak.is_short()
             && let Ok(inline) = self.inline.0.clone().try_acquire_owned()
         {
             let cancelled = Arc::new(AtomicBool::new(false));
@@ -298,15 +301,33 @@ impl Shared {
         offload: Offload,
         permit: OwnedSemaphorePermit,
     ) -> Result<Taken> {
+        if offload.memory.pages_bytes() <= INLINE_DELTA_BYTES_MAX
+            && function.taken_streak.is_short()
+            && let Ok(inline) = self.inline.0.clone().try_acquire_owned()
+        {
+            let cancelled = Arc::new(AtomicBool::new(false));
+            let start = self.start(call, permit, cancelled, Some(inline));
+            return self.take_here(&function, &offload, start);
+        }
         self.on_a_thread(move |worker, cancelled| {
-            let _running = Counted::up(&worker.running);
-            let _beat = worker.epochs.guest();
             let start = worker.start(call, permit, cancelled, None);
-            let taken = take(&function, &worker.memory, start, &offload)?;
-            worker.learn(taken.run_ns);
-            Ok(taken)
+            worker.take_here(&function, &offload, start)
         })
         .await
+    }
+
+    fn take_here(&self, function: &Function, offload: &Offload, start: Start) -> Result<Taken> {
+        let _running = Counted::up(&self.running);
+        let _beat = self.epochs.guest();
+        let cpu_began_ns = thread_cpu_ns();
+        let taken = take(function, &self.memory, start, offload)?;
+        // With the delta's way in and out, which are most of it.
+        let cpu_ns = thread_cpu_ns() - cpu_began_ns;
+        function
+            .taken_streak
+            .kept_its_thread(cpu_ns + taken.objects.link_ns);
+        self.learn(taken.run_ns);
+        Ok(taken)
     }
 
     /// What a guest is made with; `inline`: the allowance to run on a thread of the runtime.
@@ -349,7 +370,9 @@ impl Shared {
         let _beat = self.epochs.guest();
         let start = self.start(call, permit, cancelled, inline);
         let ran = run(function, &self.memory, start)?;
-        function.kept_its_thread(ran.cpu_ns + ran.objects.link_ns);
+        function
+            .streak
+            .kept_its_thread(ran.cpu_ns + ran.objects.link_ns);
         self.learn(ran.run_ns);
         Ok(ran)
     }
