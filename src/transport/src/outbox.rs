@@ -18,6 +18,8 @@ use tokio::sync::Notify;
 
 /// Payloads shorter than this are copied behind their message.
 const COPIED_BYTES_MAX: usize = 2 << 10;
+/// Longer payloads are the writer's, also of a sender who is alone: handing them to the kernel takes as long as waking it.
+const DIRECT_BYTES_MAX: usize = 256 << 10;
 const TAIL_BYTES: usize = 16 << 10;
 const SLICES_MAX: usize = 64;
 
@@ -159,14 +161,16 @@ impl Outbox {
             if part.len() < COPIED_BYTES_MAX {
                 waiting.tail.extend_from_slice(part);
             } else {
-                let head = waiting.tail.split().freeze();
-                waiting.segments.push_back(head);
+                if !waiting.tail.is_empty() {
+                    let head = waiting.tail.split().freeze();
+                    waiting.segments.push_back(head);
+                }
                 waiting.segments.push_back(part.clone());
             }
         }
         waiting.given += u64::try_from(pushed).expect("a length fits 64 bits");
-        if frame.alone && !waiting.writing && waiting.segments.is_empty() {
-            pushed = self.write_directly(&mut waiting.tail);
+        if frame.alone && !waiting.writing && payload_bytes <= DIRECT_BYTES_MAX {
+            pushed = self.write_directly(waiting);
         }
         if pushed > 0 {
             self.filled.notify_one();
@@ -174,13 +178,25 @@ impl Outbox {
         Ok(waiting.given)
     }
 
-    /// Writes what the socket takes now, and gives what is left for the writer. A broken socket is the writer's to find.
-    fn write_directly(&self, tail: &mut BytesMut) -> usize {
-        if let Ok(n) = self.socket.try_write(tail) {
+    /// Writes what the socket takes now, and gives how much is left for the writer. A broken socket is the writer's to find.
+    fn write_directly(&self, waiting: &mut Waiting) -> usize {
+        let Waiting { segments, tail, .. } = waiting;
+        let written = if segments.is_empty() {
+            self.socket.try_write(tail)
+        } else {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let parts = segments.iter().map(|part| &part[..]).chain([&tail[..]]);
+            let filled = slices.iter_mut().zip(parts);
+            let count = filled
+                .map(|(slice, part)| *slice = IoSlice::new(part))
+                .count();
+            self.socket.try_write_vectored(&slices[..count])
+        };
+        if let Ok(n) = written {
             self.count(n);
-            tail.advance(n);
+            tail.advance(advance(segments, n));
         }
-        tail.len()
+        segments.iter().map(Bytes::len).sum::<usize>() + tail.len()
     }
 
     fn count(&self, n: usize) {
@@ -265,14 +281,15 @@ impl Outbox {
     }
 }
 
-/// Drops the first `n` bytes.
-fn advance(batch: &mut VecDeque<Bytes>, mut n: usize) {
+/// Drops the first `n` bytes, and gives how many of them are behind the batch.
+fn advance(batch: &mut VecDeque<Bytes>, mut n: usize) -> usize {
     while let Some(first) = batch.front_mut() {
         if n < first.len() {
             first.advance(n);
-            return;
+            return 0;
         }
         n -= first.len();
         batch.pop_front();
     }
+    n
 }
