@@ -1,5 +1,7 @@
 //! Storage calls at the object's home: the guest cannot tell, whatever becomes of the other node.
 
+#![allow(clippy::unwrap_used, reason = "a test is allowed to panic")]
+
 mod lab;
 
 use bytes::Bytes;
