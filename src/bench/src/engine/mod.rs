@@ -34,11 +34,11 @@ pub struct EngineOptions {
 }
 
 impl Default for EngineOptions {
-    /// About a minute where nobody disturbs it.
+    /// Half a minute where nobody disturbs it.
     fn default() -> Self {
         Self {
-            rounds: 11,
-            turns: 10,
+            rounds: 7,
+            turns: 5,
             object_bytes: 64 << 20,
             json: None,
         }

@@ -59,10 +59,10 @@ pub struct OffloadOptions {
 }
 
 impl Default for OffloadOptions {
-    /// About a minute where nobody disturbs it.
+    /// Half a minute where nobody disturbs it.
     fn default() -> Self {
         Self {
-            rounds: 11,
+            rounds: 7,
             turns: 20,
             json: None,
         }

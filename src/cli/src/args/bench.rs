@@ -36,7 +36,7 @@ pub(crate) enum BenchCommand {
     /// Makes instances of 1 MiB and of 64 MiB ready, beside copying as much, and those of a C++ function with iostream and
     /// regex, beside starting it anew. Maps 64 MiB into a guest, beside copying them, and adds up their bytes, beside native
     /// code over a buffer (which needs a C++ compiler: see `ganglion doctor`). Calls a short function beside four that spin.
-    /// About a minute. Where other programs use the machine meanwhile it takes up to three times as long, and an aim may not
+    /// Half a minute. Where other programs use the machine meanwhile it takes three times as long or more, and an aim may not
     /// be judged.
     #[command(after_help = "Examples:
   ganglion bench engine
@@ -48,8 +48,8 @@ pub(crate) enum BenchCommand {
     /// Starts two nodes in this process with a TCP connection between them. A guest with an image of 64 MiB dirties 2 to 1639
     /// pages and calls an empty function of its table beside an object of the other node: beside an empty message's round trip
     /// and beside its whole memory over the same connection, and in parts. Then whole calls over objects of 4 KiB to 64 MiB,
-    /// with near-data processing forbidden and preferred. About a minute and a half. Where other programs use the machine
-    /// meanwhile it takes up to three times as long, and an aim may not be judged.
+    /// with near-data processing forbidden and preferred. Half a minute. Where other programs use the machine meanwhile it takes
+    /// three times as long or more, and an aim may not be judged.
     #[command(after_help = "Examples:
   ganglion bench offload
   ganglion bench offload --quick
