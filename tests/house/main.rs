@@ -6,6 +6,7 @@ mod api;
 mod bad_input;
 #[cfg(feature = "ceph")]
 mod ceph;
+mod equality;
 mod lab;
 mod main_job;
 mod plan;

@@ -28,6 +28,10 @@ enum {
 /* Writes the whole object, in place of what was there; a reader sees the old object or the new one. When it returns 0 the
  * object is durable. `bytes` may be empty. The host copies them before it returns.
  *
+ * An object that this call has mapped, or looked for, is written only while it is what was seen. When somebody else was sooner, the
+ * whole call is begun again with what is there then, up to 16 times: of two functions that read, change and write one object neither
+ * undoes the other. Writes that a call has made are not made again when it is repeated.
+ *
  * Returns 0, or GANGLION_INVALID (the key), GANGLION_DENIED, GANGLION_LIMIT (the store's largest object) or
  * GANGLION_STORAGE; the object is then as it was. */
 GANGLION_IMPORT(__faasmndp_put)
@@ -45,7 +49,8 @@ int32_t __faasmndp_put(const char* key, uint32_t key_length, const uint8_t* byte
  *
  * Such a view shows one version of the object for as long as it is open. A guest may write into it: that changes the guest's
  * own copy and no object. Close it with __faasmndp_unmap; what is still open at the end of the call is closed by the host.
- * Open and close it on one side of a storage call: whether a view outlives the start or the end of one is not promised. */
+ * A view that is open when a storage call begins is there inside of it as well. One that a storage call opens is closed by the
+ * host when that call ends. */
 GANGLION_IMPORT(__faasmndp_getMmap)
 uint8_t* __faasmndp_getMmap(const char* key, int32_t key_length, int64_t offset, int64_t length_max, uint32_t* length);
 
@@ -59,7 +64,7 @@ int32_t __faasmndp_unmap(uint8_t* bytes, int32_t length);
 /* Runs `function` where the object is, when the scheduler finds that worth it and the call was not made with `forbid_ndp`;
  * otherwise in place. It works on the guest's own memory either way: what it reads was written before the call, and what it
  * writes is there after it, whatever it returns. The guest waits meanwhile. The object need not exist, and other objects may
- * be used too. One inside of another runs in place.
+ * be used too, by a storage call inside of this one as well. Views that it opens are closed when it ends.
  *
  * Returns what `function` returned, or GANGLION_INVALID when it was not run: for a bad key, or when `function` is not a
  * function of these parameters. A function that returns 0 or more can be told from that. When `function` traps or meets a

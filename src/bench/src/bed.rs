@@ -111,6 +111,7 @@ impl Bed {
                 queue_max: 1,
                 stack_bytes: ModuleLimits::default().stack_bytes,
                 size_age: Duration::from_secs(30),
+                trust: Duration::from_secs(1),
             },
         })
     }

@@ -29,6 +29,16 @@ pub(crate) struct Explanation {
     run_us: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit_code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offloaded: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_place: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_taken: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delta_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage_reason: Option<String>,
 }
 
 impl Explanation {
@@ -44,6 +54,11 @@ impl Explanation {
             wait_us: value(headers, "ganglion-wait-us"),
             run_us: value(headers, "ganglion-run-us"),
             exit_code: value(headers, "ganglion-exit-code"),
+            offloaded: value(headers, "ganglion-offloaded"),
+            in_place: value(headers, "ganglion-in-place"),
+            not_taken: value(headers, "ganglion-not-taken"),
+            delta_bytes: value(headers, "ganglion-delta-bytes"),
+            storage_reason: value(headers, "ganglion-storage-reason"),
         }
     }
 
@@ -61,6 +76,20 @@ impl Explanation {
             _ => "",
         };
         Some(format!("{node}, a {site} node{start}"))
+    }
+
+    /// What became of the call's storage calls, and why the last one ran where it did.
+    fn offloads(&self) -> Option<String> {
+        let (offloaded, in_place) = (self.offloaded?, self.in_place?);
+        let moved = units::bytes(self.delta_bytes.unwrap_or(0));
+        let not_taken = match self.not_taken.unwrap_or(0) {
+            0 => String::new(),
+            calls => format!(" ({calls} after another node did not take it)"),
+        };
+        let reason = self.storage_reason.as_deref().unwrap_or_default();
+        Some(format!(
+            "{offloaded} offloaded with {moved} of memory, {in_place} in place{not_taken}; the last because {reason}"
+        ))
     }
 
     fn time(&self) -> Option<String> {
@@ -93,6 +122,7 @@ impl fmt::Display for Explanation {
             ("because", self.reason.clone()),
             ("time", self.time()),
             ("moved", moved),
+            ("offloads", self.offloads()),
             ("returned", self.exit_code.map(|code| code.to_string())),
         ];
         let known = lines

@@ -4,7 +4,8 @@
 //!   facts ──> decide ──> peer.execute ──> answer ──> learn
 //!     ^                      │
 //!     │   Busy, Unavailable: nothing ran; the node is crossed out and the rest decides again
-//!     └── Indeterminate:     it may have run; once more on compute, as the same call
+//!     ├── Indeterminate:     it may have run; once more on compute, as the same call
+//!     └── Conflict:          others wrote what it worked on; again, as the same call
 //! ```
 //!
 //! The two ways back are kept apart (invariant 3 of the architecture): a call that may have run is never reported as
@@ -51,10 +52,16 @@ pub(crate) struct Dispatcher {
     under_way: TaskTracker,
 }
 
+/// How often a call is begun again because others wrote what it worked on: with as many callers at one object the last of them has its
+/// turn.
+const OVERTAKEN_MAX: u32 = 16;
+
 /// What has already become of a call.
 #[derive(Default)]
 struct Past {
     attempts: u32,
+    /// How often others wrote what it worked on.
+    overtaken: u32,
     /// The node that gave no answer: the call may have run there.
     lost: Option<(NodeId, Error)>,
 }
@@ -140,6 +147,10 @@ impl Dispatcher {
                 Err(error) => error,
             };
             self.metrics.refused(decision.chosen.site, error.kind());
+            if error.kind() == ErrorKind::Conflict {
+                past.overtaken(error)?;
+                continue;
+            }
             refused[decision.chosen.index] = true;
             past.take(decision.chosen.node, error, self.settings.attempts_max)?;
         }
@@ -263,6 +274,15 @@ fn way_to(member: &Member) -> Way<'_> {
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Past {
+    /// Others were sooner: begins again (`Ok`), or ends the call.
+    fn overtaken(&mut self, error: Error) -> Result<()> {
+        self.overtaken += 1;
+        if self.overtaken < OVERTAKEN_MAX {
+            return Ok(());
+        }
+        Err(error.within(format!("given up after {OVERTAKEN_MAX} attempts")))
+    }
+
     /// A node has not answered with a result: goes on (`Ok`) or ends the call.
     fn take(&mut self, node: &NodeId, error: Error, attempts_max: u32) -> Result<()> {
         self.attempts += 1;

@@ -2,7 +2,7 @@
 
 use crate::dispatch::Placed;
 use bytes::{Bytes, BytesMut};
-use ganglion_types::{CallId, End, Start, TraceParent};
+use ganglion_types::{CallId, End, Start, StorageCalls, TraceParent};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::fmt::{Display, Write};
 
@@ -16,6 +16,11 @@ const PREDICTED_US: HeaderName = HeaderName::from_static("ganglion-predicted-us"
 const RUN_US: HeaderName = HeaderName::from_static("ganglion-run-us");
 const WAIT_US: HeaderName = HeaderName::from_static("ganglion-wait-us");
 const EXIT_CODE: HeaderName = HeaderName::from_static("ganglion-exit-code");
+const OFFLOADED: HeaderName = HeaderName::from_static("ganglion-offloaded");
+const IN_PLACE: HeaderName = HeaderName::from_static("ganglion-in-place");
+const NOT_TAKEN: HeaderName = HeaderName::from_static("ganglion-not-taken");
+const DELTA_BYTES: HeaderName = HeaderName::from_static("ganglion-delta-bytes");
+const STORAGE_REASON: HeaderName = HeaderName::from_static("ganglion-storage-reason");
 const START: HeaderName = HeaderName::from_static("ganglion-start");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -69,6 +74,20 @@ pub(crate) fn explain(headers: &mut HeaderMap, placed: &Placed) {
         Start::Cold => "cold",
     };
     headers.insert(START, HeaderValue::from_static(start));
+    explain_storage_calls(headers, &answer.storage_calls);
+}
+
+/// What became of the call's storage calls, where it made any.
+fn explain_storage_calls(headers: &mut HeaderMap, calls: &StorageCalls) {
+    if calls.offloaded + calls.in_place == 0 {
+        return;
+    }
+    let mut values = Values(BytesMut::with_capacity(VALUES_BYTES));
+    headers.insert(OFFLOADED, values.value(calls.offloaded));
+    headers.insert(IN_PLACE, values.value(calls.in_place));
+    headers.insert(NOT_TAKEN, values.value(calls.not_taken));
+    headers.insert(DELTA_BYTES, values.value(calls.delta_bytes));
+    headers.insert(STORAGE_REASON, values.value(&calls.last_reason));
 }
 
 /// The trace that a request belongs to. A header that is no `traceparent`, or two of them, begin no trace (W3C Trace

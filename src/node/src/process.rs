@@ -85,6 +85,7 @@ impl Process {
             queue_max: queue,
             stack_bytes: self.settings.limits.stack.as_u64(),
             size_age: self.settings.gateway.object_size_age,
+            trust: self.settings.link.heartbeat / 2,
         }
     }
 }

@@ -130,6 +130,38 @@ impl Modules {
         }
     }
 
+    /// The image of a module's memory after its start-up code, as a worker sealed it; `None` when nobody has kept one.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn image(&self, hash: ContentHash) -> Result<Option<Bytes>> {
+        match self
+            .store
+            .get(&image_key(hash)?, ByteRange::ALL, None)
+            .await
+        {
+            Ok(read) => Ok(Some(read.bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.within(format!("the image of module {hash:?}"))),
+        }
+    }
+
+    /// Keeps an image beside its module, unless there is one: `false`, and that one holds.
+    ///
+    /// # Errors
+    /// The store's, also when it is too large for it.
+    pub async fn keep_image(&self, hash: ContentHash, sealed: Bytes) -> Result<bool> {
+        let options = PutOptions {
+            condition: Condition::Absent,
+            commit: None,
+        };
+        match self.store.put(&image_key(hash)?, sealed, options).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
+            Err(error) => Err(error.within(format!("keeping the image of module {hash:?}"))),
+        }
+    }
+
     async fn load_artefact(&self, hash: ContentHash) -> Result<Option<Arc<Compiled>>> {
         let cache = self.cache.clone();
         blocking(move || {
@@ -182,6 +214,10 @@ fn compiled(hash: ContentHash, module: Module, parts: Parts) -> Arc<Compiled> {
 
 fn module_key(hash: ContentHash) -> Result<ObjectKey> {
     ObjectKey::new(BUCKET, format!("module/{hash}"))
+}
+
+fn image_key(hash: ContentHash) -> Result<ObjectKey> {
+    ObjectKey::new(BUCKET, format!("image/{hash}"))
 }
 
 async fn blocking<T: Send + 'static>(

@@ -36,8 +36,9 @@ pub trait Executor: Send + Sync + 'static {
     /// Dropping the future cancels the call: the guest is stopped, and what it had committed stays.
     ///
     /// # Errors
-    /// `Busy` and `Unavailable` promise that nothing ran. `Indeterminate` is said when the answer was lost. A guest that
-    /// failed is not an error here but an [`Answer`].
+    /// `Busy` and `Unavailable` promise that nothing ran. `Indeterminate` is said when the answer was lost, `Conflict` when the guest
+    /// was stopped because somebody else had written what it worked on: it is to be run again, as the same call. A guest that failed
+    /// is not an error here but an [`Answer`].
     async fn execute(&self, call: Call) -> Result<Answer>;
 
     /// Goes on with a call that another node runs, for one function of its table.

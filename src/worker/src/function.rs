@@ -45,8 +45,8 @@ pub(crate) struct Function {
 pub(crate) struct Streak(AtomicU32);
 
 impl Function {
-    /// Links a module and makes its image: start function, constructors and zygote run here, once. `call` is the first
-    /// call, whose limits and deadline hold for that as well.
+    /// Links a module and makes its image: start function, constructors and zygote run here, once, unless the `image` that they
+    /// leave is there already. `call` is the first call, whose limits and deadline hold for that as well.
     ///
     /// # Errors
     /// `Guest` or `Deadline` when the start-up code fails; `Busy` when no slot is free.
@@ -57,16 +57,18 @@ impl Function {
         ambient: &Arc<dyn Ambient>,
         call: &Arc<Call>,
         stack_bytes: u64,
+        image: Option<Arc<Image>>,
     ) -> Result<Self> {
-        let mut function = Self::before_start_up(compiled, linker, stack_bytes)?;
+        let is_complete = image.is_some();
+        let mut function = Self::before_start_up(compiled, linker, stack_bytes, image)?;
         let start_up = start_up(compiled);
-        if !start_up.is_empty() || function.offloads {
+        if !is_complete && (!start_up.is_empty() || function.offloads) {
             function.grow_up(memory, ambient, call, &start_up)?;
         }
         Ok(function)
     }
 
-    /// Links a module, with the memory that it begins with as its image: nothing of it has run.
+    /// Links a module, with the given image, or else with the memory that it begins with: nothing of it has run.
     ///
     /// # Errors
     /// `Internal` when it cannot be linked; `Unavailable` when there is no memory for its image.
@@ -74,6 +76,7 @@ impl Function {
         compiled: &Compiled,
         linker: &Linker<Guest>,
         stack_bytes: u64,
+        image: Option<Arc<Image>>,
     ) -> Result<Self> {
         let pre = linker
             .instantiate_pre(&compiled.module)
@@ -81,13 +84,21 @@ impl Function {
         let exports = Arc::new(exports(compiled)?);
         let memory_bytes = usize::try_from(compiled.shape.memory_min_bytes)
             .map_err(|_| Error::internal("a memory larger than the address space"))?;
-        let image = Image::new(&compiled.initial_memory, memory_bytes, Vec::new())
-            .map_err(out_of_memory)?;
+        let image = match image {
+            Some(image) => image,
+            None => {
+                let image = Image::new(&compiled.initial_memory, memory_bytes, Vec::new());
+                Arc::new(image.map_err(out_of_memory)?)
+            }
+        };
+        // Of an image that is complete the globals are what they became; of one that is not, none are known.
+        let globals = exports.globals.iter().zip(image.globals());
+        let globals = globals.map(|(export, global)| (*export, value(*global)));
         Ok(Self {
             pre,
+            changed_globals: globals.collect(),
             exports,
-            image: Arc::new(image),
-            changed_globals: Vec::new(),
+            image,
             offloads: makes_storage_calls(compiled),
             stack_bytes,
             streak: Streak::default(),
@@ -188,6 +199,11 @@ impl Streak {
 
 fn out_of_memory(error: ganglion_snapshot::MapError) -> Error {
     Error::unavailable(format!("an image cannot be made: {error}"))
+}
+
+/// Whether all nodes must have its very image: its guests can go from one to another, or it is long in the making.
+pub(crate) fn needs_one_image(compiled: &Compiled) -> bool {
+    compiled.shape.has_zygote || (makes_storage_calls(compiled) && !start_up(compiled).is_empty())
 }
 
 /// Whether it imports a storage call. Its image then has to be complete, also when nothing runs before the first call.

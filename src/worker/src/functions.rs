@@ -1,9 +1,11 @@
 //! The functions that a node has ready, by content.
 
-use crate::function::{Function, start_up};
+use crate::function::{Function, needs_one_image, start_up};
 use crate::guest::Guest;
+use crate::images;
 use crate::memory::EngineMemory;
-use ganglion_registry::Modules;
+use ganglion_registry::{Compiled, Modules};
+use ganglion_snapshot::Image;
 use ganglion_types::{Ambient, Call, ContentHash, Error, Result};
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -72,13 +74,50 @@ impl Functions {
     async fn make(&self, call: &Arc<Call>) -> Result<Arc<Function>> {
         let (compiled, origin) = self.modules.load(call.module).await?;
         tracing::debug!(function = %call.function, module = ?call.module, ?origin, "loaded");
+        if !needs_one_image(&compiled) {
+            return Ok(Arc::new(self.make_from(compiled, call, None).await?));
+        }
+        let kept = images::fetch(&self.modules, &compiled).await?;
+        let is_new = kept.is_none();
+        let function = self.make_from(compiled.clone(), call, kept).await?;
+        if is_new && !self.keep_image(&function, call).await? {
+            let kept = images::fetch(&self.modules, &compiled).await?;
+            return Ok(Arc::new(self.make_from(compiled, call, kept).await?));
+        }
+        Ok(Arc::new(function))
+    }
+
+    /// `false` when another node was sooner. One that cannot be kept is this node's alone: other nodes then refuse its guests, which
+    /// run here.
+    async fn keep_image(&self, function: &Function, call: &Call) -> Result<bool> {
+        let kept = images::keep(&self.modules, call.module, function.image.clone()).await;
+        Ok(kept.unwrap_or_else(|error| {
+            tracing::warn!(function = %call.function, %error, "its image is not kept");
+            true
+        }))
+    }
+
+    async fn make_from(
+        &self,
+        compiled: Arc<Compiled>,
+        call: &Arc<Call>,
+        image: Option<Arc<Image>>,
+    ) -> Result<Function> {
         let (linker, memory) = (self.linker.clone(), self.memory.clone());
         let (ambient, stack_bytes, call) = (self.ambient.clone(), self.stack_bytes, call.clone());
         let made = tokio::task::spawn_blocking(move || {
-            Function::make(&compiled, &linker, &memory, &ambient, &call, stack_bytes)
+            Function::make(
+                &compiled,
+                &linker,
+                &memory,
+                &ambient,
+                &call,
+                stack_bytes,
+                image,
+            )
         });
         match made.await {
-            Ok(function) => Ok(Arc::new(function?)),
+            Ok(function) => function,
             Err(error) => Err(Error::internal(format!(
                 "making an image ended early: {error}"
             ))),
@@ -94,7 +133,7 @@ impl Functions {
         module: ContentHash,
     ) -> Result<(Function, Vec<&'static str>)> {
         let (compiled, _) = self.modules.load(module).await?;
-        let function = Function::before_start_up(&compiled, &self.linker, self.stack_bytes)?;
+        let function = Function::before_start_up(&compiled, &self.linker, self.stack_bytes, None)?;
         Ok((function, start_up(&compiled)))
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Reach {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) waiting: Waiting,
     pub(crate) offloads: Arc<Offloads>,
+    /// For how long after it was last certain a guest may believe that its caller still waits, in nanoseconds.
+    pub(crate) trust_ns: u64,
 }
 
 /// A window that is open.
@@ -61,10 +63,10 @@ pub(crate) struct Guest {
     pub(crate) openings: u64,
     /// The objects that it has mapped or written, as they were then; `None`: there was none.
     pub(crate) seen: HashMap<ObjectKey, Option<Version>>,
-    /// Whether it goes on here with a call of another node.
-    pub(crate) offloaded: bool,
-    /// Whether it was stopped because its caller has gone on without it.
+    /// Whether it was stopped because what it was about to overwrite is no longer what it had seen.
     pub(crate) overtaken: bool,
+    /// When it was last certain that the caller waits: a moment of the monotonic clock.
+    pub(crate) certain_ns: u64,
     /// What the call had printed before it came here.
     pub(crate) printed_before: Progress,
     pub(crate) storage_calls: StorageCalls,
@@ -79,6 +81,7 @@ impl Guest {
         reach: Option<Reach>,
     ) -> Self {
         Self {
+            certain_ns: ambient.monotonic_ns(),
             call,
             ambient,
             cancelled,
@@ -98,7 +101,6 @@ impl Guest {
             open: Vec::new(),
             openings: 0,
             seen: HashMap::new(),
-            offloaded: false,
             overtaken: false,
             printed_before: Progress::default(),
             storage_calls: StorageCalls::default(),
@@ -133,11 +135,10 @@ impl Guest {
         self.openings += 1;
     }
 
-    /// What must hold of an object for a write to it. In a function that goes on here with another node's call: that it is as the
-    /// function has seen it. The caller may have given up on this node and gone on, and what it wrote since must not be lost.
+    /// What must hold of an object for a write to it: that it still is as this call has seen it, where it has looked. Somebody else may
+    /// have written it since, and so may this very call, at another node: its caller may have given up on this one and gone on.
     pub(crate) fn condition(&self, object: &ObjectKey) -> Condition {
         match self.seen.get(object) {
-            _ if !self.offloaded => Condition::None,
             None => Condition::None,
             Some(None) => Condition::Absent,
             Some(Some(version)) => Condition::Version(*version),

@@ -23,6 +23,7 @@ mod function;
 mod functions;
 mod guest;
 mod host;
+mod images;
 mod memory;
 mod offload;
 mod rehearsal;

@@ -82,7 +82,8 @@ pub(crate) fn instantiate(
 /// Runs a call in a fresh instance.
 ///
 /// # Errors
-/// As [`instantiate`]: nothing ran. What the guest does is in the answer.
+/// As [`instantiate`]: nothing ran. `Conflict` when the guest was [overtaken](crate::offload::overtaken). What else it does is in the
+/// answer.
 pub(crate) fn run(function: &Function, memory: &EngineMemory, start: Start) -> Result<Ran> {
     let (mut store, instance) = instantiate(function, memory, start)?;
     let main = instance.get_module_export(&mut store, &function.exports.main);
@@ -102,6 +103,11 @@ pub(crate) fn run(function: &Function, memory: &EngineMemory, start: Start) -> R
         guest.refused_growth.as_deref(),
         function.stack_bytes,
     );
+    if guest.overtaken
+        && let End::Failed(error) = end
+    {
+        return Err(error);
+    }
     if guest.slot.take_torn() {
         end = End::Failed(Error::corrupt(
             "an object's file was cut short or could not be read while the function had it mapped",

@@ -46,6 +46,9 @@ pub struct WorkerSettings {
     pub queue_max: u32,
     /// A guest's native stack, in bytes. Setting `limits.stack`.
     pub stack_bytes: u64,
+    /// How long a call may believe that its caller still waits before it asks again at its next write: less than the time after which
+    /// a caller gives a silent node up. Half of setting `link.heartbeat`.
+    pub trust: Duration,
     /// How long an object's size is believed when a storage call is placed. Setting `gateway.object_size_age`.
     pub size_age: Duration,
 }
@@ -354,6 +357,7 @@ impl Shared {
                 store: self.store.clone(),
                 waiting,
                 offloads: self.offloads.clone(),
+                trust_ns: u64::try_from(self.settings.trust.as_nanos()).unwrap_or(u64::MAX),
             }),
         }
     }

@@ -143,6 +143,14 @@ impl CephLab {
         self.processes[name].signal(signal);
     }
 
+    /// The port on which a worker listens for other nodes.
+    pub(crate) fn port_of(&self, worker: &str) -> u16 {
+        let (_, port) = self.processes[worker].addresses[0]
+            .rsplit_once(':')
+            .unwrap();
+        port.parse().unwrap()
+    }
+
     /// Stores an object for each of `keys`, with a text of its own.
     pub(crate) async fn store_texts(&self, keys: &[String]) {
         for key in keys {

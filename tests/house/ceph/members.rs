@@ -86,3 +86,9 @@ async fn two_processes_cannot_have_one_name() {
     );
     assert_eq!(lab.members().await.len(), 4, "the first one stays");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_function_does_the_same_wherever_it_runs() {
+    let lab = CephLab::up().await;
+    crate::equality::every_function_does_the_same(lab.api()).await;
+}

@@ -5,3 +5,4 @@ mod cephx;
 mod failures;
 mod lab;
 mod members;
+mod offloads;

@@ -95,7 +95,7 @@ fn output(bytes: Bytes) -> Response {
 }
 
 /// Headers that an answer can have, so that the map grows only once.
-const HEADERS: usize = 16;
+const HEADERS: usize = 24;
 
 /// Reads the query; a parameter that is not known is refused, so that a misspelt one is not silently without effect.
 fn asked(uri: &Uri) -> Result<Asked> {

@@ -83,7 +83,7 @@ async fn what_is_wrong_with_a_call_is_said() {
     let house = house().await;
     for (name, query, status, word) in [
         ("absent", "", 404, "no function ndp/absent"),
-        ("reader", "?ndp=no", 400, "allow or forbid"),
+        ("reader", "?ndp=no", 400, "allow, prefer or forbid"),
         ("reader", "?npd=forbid", 400, "npd"),
         ("reader", "?deadline=1x", 400, "1x"),
         ("reader", "?deadline=10m", 400, "limits.call_time"),

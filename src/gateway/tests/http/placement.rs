@@ -193,7 +193,7 @@ async fn is_storage_goes_to_the_objects_node_and_falls_back() {
     let message = r#"{"user":"ndp","function":"reader","input_data":"small","is_storage":true}"#;
     let answer = house.post(message).await;
     assert_eq!(header(&answer, "ganglion-site"), "storage");
-    assert!(header(&answer, "ganglion-reason").contains("is_storage"));
+    assert!(header(&answer, "ganglion-reason").contains("is asked for"));
     house.storage.will(Will::Fail(ErrorKind::Busy));
     let answer = house.post(message).await;
     assert_eq!(

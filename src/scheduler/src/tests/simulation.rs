@@ -208,7 +208,7 @@ proptest! {
 
 #[test]
 fn what_the_model_leaves_out_at_a_site_is_learned() {
-    // Calls at compute share the link: it is as fast as estimated, and each call takes four times as long on it.
+    // Calls at compute share the link: it is as fast as estimated, and each call takes six times as long on it.
     let shared = |slow: f64| Truth {
         compute: 1.0,
         storage: 1.9,
@@ -216,13 +216,13 @@ fn what_the_model_leaves_out_at_a_site_is_learned() {
     };
     for seed in SEEDS {
         let mut run = Run::new(shared(1.0), seed);
-        run.share_at(Site::Storage, shared(4.0), 500);
-        let share = run.share_at(Site::Storage, shared(4.0), 400);
-        assert!(share > 0.85, "shared, seed {seed}: {share}");
+        run.share_at(Site::Storage, shared(6.0), 500);
+        let share = run.share_at(Site::Storage, shared(6.0), 400);
+        assert!(share > 0.9, "shared, seed {seed}: {share}");
         let mut run = Run::new(shared(1.0), seed);
         run.share_at(Site::Compute, shared(1.0), 200);
         let share = run.share_at(Site::Compute, shared(1.0), 400);
-        assert!(share > 0.85, "alone, seed {seed}: {share}");
+        assert!(share > 0.9, "alone, seed {seed}: {share}");
     }
 }
 

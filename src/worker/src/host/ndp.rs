@@ -9,6 +9,7 @@ use bytes::Bytes;
 use ganglion_registry::abi::{ENV, PUT};
 use ganglion_store::{ByteRange, CommitId, PutOptions};
 use ganglion_types::{Error, ErrorKind, Key, ObjectKey};
+use std::time::Duration;
 use wasmtime::{AsContextMut, Caller, Linker, Result};
 
 /// What a guest is told of an error; the header `ganglion/ndp.h` says the same.
@@ -123,7 +124,8 @@ fn unmap(mut caller: Caller<'_, Guest>, pointer: u32, _length: u32) -> Result<i3
     }
 }
 
-/// Replaces a whole object. The write carries the call's id: a repeat of the call writes nothing twice.
+/// Replaces a whole object. The write carries the call's id: a repeat of the call writes nothing twice. An object that the call has
+/// mapped is replaced only while it is what was mapped; otherwise the call is begun again ([`overtaken`]).
 fn put(
     mut caller: Caller<'_, Guest>,
     key: u32,
@@ -135,6 +137,7 @@ fn put(
         Ok(object) => object,
         Err(error) => return Ok(Code::of(&error) as i32),
     };
+    make_certain(caller.data_mut())?;
     let (memory, guest) = memory_and_guest(&mut caller)?;
     let body = Bytes::copy_from_slice(bytes_at(memory, pointer, length, PUT)?);
     let Some(reach) = &guest.reach else {
@@ -159,7 +162,7 @@ fn put(
             caller.data_mut().seen.insert(object, Some(meta.version));
             Ok(Code::Ok as i32)
         }
-        Err(error) if caller.data().offloaded && error.kind() == ErrorKind::Conflict => {
+        Err(error) if error.kind() == ErrorKind::Conflict => {
             Err(overtaken(caller.data_mut(), &object))
         }
         // The key was found to be one above; what is left for the store to object to is the size.
@@ -169,6 +172,22 @@ fn put(
             Ok(Code::of(&error) as i32)
         }
     }
+}
+
+/// How long a connection that has ended may take to be noticed, once this process runs again.
+const NOTICE: Duration = Duration::from_millis(50);
+
+/// Before a write: does the caller still wait? A process that was stopped for a while does not know what happened meanwhile. Its
+/// caller may have heard nothing, run the call elsewhere and gone on to other calls, whose writes have pushed the names of this one's
+/// out of the object's memory. Whoever has run for long lets the ends of connections be noticed first: they cancel the call.
+fn make_certain(guest: &mut Guest) -> Result<()> {
+    if let Some(reach) = &guest.reach
+        && guest.ambient.monotonic_ns() - guest.certain_ns >= reach.trust_ns
+    {
+        reach.waiting.wait(tokio::time::sleep(NOTICE))?;
+        guest.certain_ns = guest.ambient.monotonic_ns();
+    }
+    guest.may_go_on()
 }
 
 /// Runs a function of the table beside an object: at its home, where that is worth the way, or here.

@@ -21,7 +21,7 @@ pub(crate) use take::{Taken, take};
 use crate::guest::{Guest, ObjectUse};
 use crate::host::windows;
 use crate::stop::{because, fault};
-use ganglion_types::{Error, ErrorKind, ObjectKey, Offload, Offloaded, Peer, Start, Usage};
+use ganglion_types::{Error, ObjectKey, Offload, Offloaded, Peer, Start, Usage};
 use place::{Here, Placed, There};
 use std::sync::Arc;
 use wasmtime::{Result, StoreContextMut, TypedFunc};
@@ -187,12 +187,12 @@ fn send(
     reach.waiting.wait(peer.offload(offload))
 }
 
-/// A function that was sent here is about to overwrite what somebody has written since it read: its caller may have given it up and
-/// gone on. It is stopped, and whoever still waits for it runs it again, with what is there now.
+/// A guest is about to overwrite what somebody has written since it looked. It is stopped, and whoever waits for the call begins it
+/// again, with what is there now: so of two functions that read, change and write one object neither undoes the other, and one
+/// whose caller has gone on without it does no harm. Writes that it has made already are not made again.
 pub(crate) fn overtaken(guest: &mut Guest, object: &ObjectKey) -> wasmtime::Error {
     guest.overtaken = true;
-    because(Error::new(
-        ErrorKind::Indeterminate,
-        format!("{object} was written by somebody else while the function worked on it here"),
-    ))
+    because(Error::conflict(format!(
+        "{object} was written by somebody else while the function worked on it"
+    )))
 }

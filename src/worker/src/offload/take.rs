@@ -32,8 +32,8 @@ pub(crate) struct Taken {
 /// Runs the function in a fresh instance with the guest's state.
 ///
 /// # Errors
-/// `Busy` and `Unavailable`: nothing ran. `Indeterminate` when it was stopped because somebody else went on with its work, and when
-/// what it left cannot be told.
+/// `Busy` and `Unavailable`: nothing ran. `Conflict` when it was [`overtaken`](super::overtaken), `Indeterminate` when what it left
+/// cannot be told.
 pub(crate) fn take(
     function: &Function,
     memory: &EngineMemory,
@@ -115,7 +115,6 @@ fn restore(
     } = offload.progress;
     let guest = context.data_mut();
     guest.slot.expect_delta();
-    guest.offloaded = true;
     guest.objects.writes = writes;
     guest.stdin_read = usize::try_from(stdin_read).unwrap_or(usize::MAX);
     guest.printed_before = offload.progress;

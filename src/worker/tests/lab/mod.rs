@@ -134,6 +134,7 @@ impl Lab {
                 queue_max: Self::QUEUE,
                 stack_bytes: STACK_BYTES.into(),
                 size_age: Duration::from_secs(30),
+                trust: Duration::from_secs(1),
             },
         })
         .unwrap();
