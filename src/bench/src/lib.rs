@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   scan   wasm, object mapped │ wasm, object copied │ native, same kernels       one process, rounds interleaved
+//!          interruption        guests that can be stopped by polls │ by epochs │ never          (module `interruption`)
 //!   call   engine              a call inline, without HTTP, beside a bare closure  (module `engine`)
 //!          ladder              load generator ──HTTP──> plain │ stub │ single │ cluster   (modules `http`, `ladder`)
 //!          starts              first calls: after a restart, after an upload       (module `starts`)
@@ -22,6 +23,7 @@ mod call;
 mod engine;
 mod guest;
 mod http;
+mod interruption;
 mod ladder;
 mod native;
 #[cfg(feature = "ceph")]
@@ -38,6 +40,7 @@ mod text;
 
 pub use call::{CallOptions, CallReport, call};
 pub use engine::{EngineReport, EngineRow};
+pub use interruption::{InterruptionCell, InterruptionReport, InterruptionRow};
 pub use ladder::{LadderReport, LoadRow, Rung};
 #[cfg(feature = "ceph")]
 pub use placement::{Aim, Cell, Interference, Kernel, LinkRow, LinkSpeed, ProcessorRow, Way};

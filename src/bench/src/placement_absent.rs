@@ -37,7 +37,7 @@ pub struct GeneratorOptions {
 }
 
 /// There is none.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Debug, Serialize)]
 pub enum PlacementReport {}
 
 impl PlacementReport {
@@ -55,7 +55,6 @@ impl fmt::Display for PlacementReport {
 
 /// # Errors
 /// `Invalid`, always.
-#[expect(clippy::unused_async, reason = "with the feature it waits")]
 pub async fn placement(
     _options: PlacementOptions,
     _stop: CancellationToken,
@@ -65,7 +64,6 @@ pub async fn placement(
 
 /// # Errors
 /// `Invalid`, always.
-#[expect(clippy::unused_async, reason = "with the feature it waits")]
 pub async fn generator(_options: GeneratorOptions) -> Result<()> {
     Err(absent())
 }

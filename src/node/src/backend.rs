@@ -50,7 +50,7 @@ impl Backend {
             site,
             modules: process.modules(objects.clone())?,
             memory: process.memory.clone(),
-            epochs: process.epochs.clone(),
+            interrupter: process.interrupter.clone(),
             store: objects,
             ambient: process.ambient(),
             inline: process.inline.clone(),

@@ -18,10 +18,13 @@
 //! page cache, and what it writes stays its own. Should the file be cut short underneath, the SIGBUS handler of this
 //! room puts zeros in its place and marks the slot torn; the call fails and the process goes on.
 //!
+//! In the guard lies the *poll page* ([`POLL_PAGE`]), which guests read as they run: [`Slot::trip`] stops the one in a slot.
+//!
 //! Absent on purpose: wasmtime. `worker` puts its memory traits over these types.
 
 mod image;
 mod pagemap;
+mod poll;
 mod pool;
 mod sigbus;
 mod slot;
@@ -29,7 +32,9 @@ mod window;
 
 pub use image::{GlobalValue, Image};
 pub use pagemap::Pagemap;
+pub use poll::POLL_PAGE;
 pub use pool::{Lease, SlotPool};
+pub use sigbus::SLOTS_MAX;
 pub use slot::{GUARD_BYTES, SLOT_BYTES, Slot};
 pub use window::WINDOW_ALIGN_BYTES;
 

@@ -1,5 +1,6 @@
 //! One linear memory's address space.
 
+use crate::poll::PollPage;
 use crate::window::Windows;
 use crate::{Image, MapError, PAGE_BYTES, Pagemap, sigbus};
 use parking_lot::Mutex;
@@ -32,6 +33,7 @@ pub struct Slot {
     size_bytes: AtomicUsize,
     image: Mutex<Option<Arc<Image>>>,
     pub(crate) windows: Mutex<Windows>,
+    pub(crate) poll: PollPage,
     index: usize,
 }
 
@@ -69,19 +71,27 @@ impl Slot {
                 .map_err(MapError::of("giving a reservation back"))?;
             return Ok(None);
         };
-        Ok(Some(Self {
+        let slot = Self {
             reservation,
             base,
             size_bytes: AtomicUsize::new(0),
             image: Mutex::new(None),
             windows: Mutex::default(),
+            poll: PollPage::default(),
             index,
-        }))
+        };
+        slot.map_poll_page()?;
+        Ok(Some(slot))
     }
 
     /// The address of the memory's first byte.
     pub fn base(&self) -> *mut u8 {
         self.base.as_ptr()
+    }
+
+    /// A number below [`SLOTS_MAX`](crate::SLOTS_MAX) that no other slot of the process has meanwhile.
+    pub fn number(&self) -> usize {
+        self.index
     }
 
     /// The guest's memory size, windows included.
@@ -132,6 +142,7 @@ impl Slot {
 
     /// Puts the memory back to its image: windows and growth are unmapped, dirtied pages copied back.
     pub(crate) fn reset(&self, pagemap: Option<&Pagemap>) -> Result<(), MapError> {
+        self.rearm()?;
         let held = self.image.lock();
         let Some(image) = held.as_ref() else {
             return Ok(());

@@ -1,11 +1,10 @@
 //! A function as a node keeps it, ready for its next call: machine code, links and its image.
 
 use crate::guest::Guest;
-use crate::memory::EngineMemory;
-use crate::run::{Start, instantiate};
+use crate::run::{Start, Surroundings, instantiate};
 use ganglion_registry::{Compiled, MEMORY_EXPORT, START_EXPORT, TABLE_EXPORT, global_export};
 use ganglion_snapshot::{GlobalValue, Image};
-use ganglion_types::{Ambient, Call, End, Error, ErrorKind, Result};
+use ganglion_types::{Call, End, Error, ErrorKind, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use wasmtime::{Extern, InstancePre, Linker, ModuleExport, Store, Val};
@@ -43,8 +42,7 @@ impl Function {
     pub(crate) fn make(
         compiled: &Compiled,
         linker: &Linker<Guest>,
-        memory: &EngineMemory,
-        ambient: &Arc<dyn Ambient>,
+        around: &Surroundings,
         call: &Arc<Call>,
         stack_bytes: u64,
     ) -> Result<Self> {
@@ -66,7 +64,7 @@ impl Function {
         };
         let start_up = start_up(compiled);
         if !start_up.is_empty() {
-            function.grow_up(memory, ambient, call, &start_up)?;
+            function.grow_up(around, call, &start_up)?;
         }
         Ok(function)
     }
@@ -74,24 +72,23 @@ impl Function {
     /// Runs the start-up code in an instance and makes what it leaves the image.
     fn grow_up(
         &mut self,
-        memory: &EngineMemory,
-        ambient: &Arc<dyn Ambient>,
+        around: &Surroundings,
         call: &Arc<Call>,
         start_up: &[&str],
     ) -> Result<()> {
         let start = Start {
             call: call.clone(),
-            ambient: ambient.clone(),
             cancelled: Arc::new(AtomicBool::new(false)),
             reach: None,
         };
-        let (mut store, instance) = instantiate(self, memory, start)?;
-        let before = self.globals(&mut store, instance)?;
+        let mut live = instantiate(self, around, start)?;
+        let (store, instance) = (&mut live.store, live.instance);
+        let before = self.globals(store, instance)?;
         for name in start_up {
-            run_start_up(&mut store, instance, name, self.stack_bytes)
+            run_start_up(store, instance, name, self.stack_bytes)
                 .map_err(|error| error.within(format!("{name} of {}", call.function)))?;
         }
-        let after = self.globals(&mut store, instance)?;
+        let after = self.globals(store, instance)?;
         let changed = after.iter().zip(&before).zip(&self.exports.globals);
         self.changed_globals = changed
             .filter(|((after, before), _)| after != before)
@@ -100,7 +97,7 @@ impl Function {
         let Some(grown) = store.data().memory else {
             return Err(Error::internal("an instance without its memory"));
         };
-        let bytes = grown.data(&store);
+        let bytes = grown.data(&*store);
         self.image = Arc::new(Image::new(bytes, bytes.len(), after).map_err(out_of_memory)?);
         Ok(())
     }
@@ -163,8 +160,7 @@ fn run_start_up(
     let function = instance.get_func(&mut *store, name).ok_or_else(missing)?;
     let mut results = vec![Val::I32(0); function.ty(&*store).results().len()];
     let called = function.call(&mut *store, &[], &mut results);
-    let refused = store.data().refused_growth.clone();
-    match crate::stop::end_of(called, refused.as_deref(), stack_bytes) {
+    match crate::stop::end_of(called, store.data(), stack_bytes) {
         End::Exited(0) => {}
         End::Exited(code) => return Err(Error::guest(format!("it exited with code {code}"))),
         End::Failed(error) => return Err(error),

@@ -20,12 +20,14 @@ mod function;
 mod functions;
 mod guest;
 mod host;
+mod interrupt;
 mod memory;
 mod run;
 mod stop;
 mod wait;
+mod watchdog;
 mod worker;
 
-pub use epochs::Epochs;
+pub use interrupt::Interrupter;
 pub use memory::{EngineMemory, engine};
 pub use worker::{Inline, Worker, WorkerParts, WorkerSettings};

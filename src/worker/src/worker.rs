@@ -1,12 +1,12 @@
 //! A node's worker: takes calls or refuses them, and gives each a thread.
 
-use crate::epochs::Epochs;
 use crate::function::Function;
 use crate::functions::Functions;
 use crate::guest::Reach;
 use crate::host;
+use crate::interrupt::Interrupter;
 use crate::memory::EngineMemory;
-use crate::run::{Ran, Start, run};
+use crate::run::{Ran, Start, Surroundings, run};
 use crate::wait::Waiting;
 use async_trait::async_trait;
 use ganglion_registry::Modules;
@@ -51,8 +51,8 @@ pub struct WorkerParts {
     pub modules: Arc<Modules>,
     /// The slots of that engine.
     pub memory: EngineMemory,
-    /// The beat of that engine.
-    pub epochs: Arc<Epochs>,
+    /// What stops the guests of that engine.
+    pub interrupter: Arc<Interrupter>,
     /// The objects that guests reach; on a storage node it has that node's own as files.
     pub store: Arc<dyn ObjectStore>,
     /// Clocks and randomness.
@@ -71,10 +71,8 @@ struct Shared {
     node: NodeId,
     site: Site,
     functions: Functions,
-    memory: EngineMemory,
-    epochs: Arc<Epochs>,
+    around: Surroundings,
     store: Arc<dyn ObjectStore>,
-    ambient: Arc<dyn Ambient>,
     inline: Inline,
     settings: WorkerSettings,
     permits: Arc<Semaphore>,
@@ -93,29 +91,26 @@ impl Worker {
             site,
             modules,
             memory,
-            epochs,
+            interrupter,
             store,
             ambient,
             inline,
             settings,
         } = parts;
+        let around = Surroundings {
+            memory,
+            interrupter,
+            ambient,
+        };
         let linker = host::linker(modules.engine())
             .map_err(|error| Error::internal(format!("the host interface: {error:#}")))?;
-        let functions = Functions::new(
-            modules,
-            linker,
-            memory.clone(),
-            ambient.clone(),
-            settings.stack_bytes,
-        );
+        let functions = Functions::new(modules, linker, around.clone(), settings.stack_bytes);
         Ok(Self(Arc::new(Shared {
             node,
             site,
             functions,
-            memory,
-            epochs,
+            around,
             store,
-            ambient,
             inline,
             permits: Arc::new(Semaphore::new(settings.permits as usize)),
             settings,
@@ -151,7 +146,7 @@ impl Worker {
 impl Executor for Worker {
     async fn execute(&self, call: Call) -> Result<Answer> {
         let worker = &self.0;
-        let arrived_ns = worker.ambient.monotonic_ns();
+        let arrived_ns = worker.around.ambient.monotonic_ns();
         worker.admit(&call, arrived_ns)?;
         let call = Arc::new(call);
         let (function, start) = match worker.functions.ready(&call.module, arrived_ns) {
@@ -192,7 +187,7 @@ impl Shared {
             return Ok(permit);
         }
         let _queued = Counted::up(&self.queued);
-        let remaining = call.deadline.remaining(self.ambient.monotonic_ns());
+        let remaining = call.deadline.remaining(self.around.ambient.monotonic_ns());
         match tokio::time::timeout(remaining, self.permits.clone().acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(Error::unavailable(format!(
@@ -218,13 +213,14 @@ impl Shared {
             let cancelled = Arc::new(AtomicBool::new(false));
             return self.run_here(&function, call, permit, cancelled, Some(inline));
         }
-        let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
-        let (worker, cancelled) = (self.clone(), cancel.0.clone());
+        let mut cancel = CancelOnDrop::of(&self.around.interrupter);
+        let (worker, cancelled) = (self.clone(), cancel.cancelled.clone());
         let ran = tokio::task::spawn_blocking(move || {
             worker.run_here(&function, call, permit, cancelled, None)
         });
-        ran.await
-            .map_err(|error| Error::internal(format!("a guest's thread ended early: {error}")))?
+        let ran = ran.await;
+        cancel.over = true;
+        ran.map_err(|error| Error::internal(format!("a guest's thread ended early: {error}")))?
     }
 
     fn run_here(
@@ -236,30 +232,24 @@ impl Shared {
         inline: Option<OwnedSemaphorePermit>,
     ) -> Result<Ran> {
         let _running = Counted::up(&self.running);
-        let _beat = self.epochs.guest();
         let waiting = Waiting::new(
             inline,
             self.permits.clone(),
             permit,
             call.deadline,
-            self.ambient.clone(),
+            self.around.ambient.clone(),
         );
         let reach = Reach {
             node: self.node.clone(),
             store: self.store.clone(),
             waiting,
         };
-        let ambient = self.ambient.clone();
-        let ran = run(
-            function,
-            &self.memory,
-            Start {
-                call,
-                ambient,
-                cancelled,
-                reach: Some(reach),
-            },
-        )?;
+        let start = Start {
+            call,
+            cancelled,
+            reach: Some(reach),
+        };
+        let ran = run(function, &self.around, start)?;
         function.kept_its_thread(ran.cpu_ns + ran.objects.link_ns);
         self.learn(ran.run_ns);
         Ok(ran)
@@ -277,7 +267,7 @@ impl Shared {
     }
 
     fn answer(&self, ran: Ran, arrived_ns: u64, start: Started) -> Answer {
-        let elapsed_ns = self.ambient.monotonic_ns() - arrived_ns;
+        let elapsed_ns = self.around.ambient.monotonic_ns() - arrived_ns;
         Answer {
             end: ran.end,
             output: ran.output,
@@ -300,11 +290,29 @@ impl Shared {
 }
 
 /// Stops the guest when its caller no longer waits.
-struct CancelOnDrop(Arc<AtomicBool>);
+struct CancelOnDrop<'a> {
+    cancelled: Arc<AtomicBool>,
+    interrupter: &'a Interrupter,
+    /// Whether the guest has ended.
+    over: bool,
+}
 
-impl Drop for CancelOnDrop {
+impl<'a> CancelOnDrop<'a> {
+    fn of(interrupter: &'a Interrupter) -> Self {
+        Self {
+            cancelled: Arc::default(),
+            interrupter,
+            over: false,
+        }
+    }
+}
+
+impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        if !self.over {
+            self.cancelled.store(true, Ordering::Relaxed);
+            self.interrupter.look();
+        }
     }
 }
 
