@@ -2,6 +2,7 @@
 
 use crate::lab::Lab;
 use bytesize::ByteSize;
+use ganglion_node::{Interruption, Settings};
 use reqwest::{Method, StatusCode};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,11 +14,16 @@ fn body(inner: &str) -> String {
 
 /// A cluster whose limits are met quickly.
 async fn strict() -> Lab {
+    strict_and(|_| {}).await
+}
+
+async fn strict_and(change: impl FnOnce(&mut Settings)) -> Lab {
     Lab::up_with(|settings| {
         settings.limits.call_time = Duration::from_millis(300);
         settings.limits.memory = ByteSize::mib(64);
         settings.limits.output = ByteSize::mib(1);
         settings.limits.log = ByteSize::kib(64);
+        change(settings);
     })
     .await
 }
@@ -49,14 +55,11 @@ async fn fails(lab: &Lab, text: &str, status: u16, kind: &str, named: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_loops_for_ever_meets_its_deadline() {
-    fails(
-        &strict().await,
-        &body("(loop (br 0))"),
-        504,
-        "Deadline",
-        "limits.call_time",
-    )
-    .await;
+    for way in [Interruption::Poll, Interruption::Epoch] {
+        let lab = strict_and(|settings| settings.worker.interruption = way).await;
+        let endless = body("(loop (br 0))");
+        fails(&lab, &endless, 504, "Deadline", "limits.call_time").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

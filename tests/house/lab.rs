@@ -20,20 +20,18 @@ impl Deref for Lab {
     }
 }
 
-/// How a test's cluster differs from the default.
-pub(crate) type Change = fn(&mut Settings);
-
 impl Lab {
     /// The cluster of `ganglion up`, on a port and in a folder of its own, with the bundled functions.
     pub(crate) async fn up() -> Self {
         Self::up_with(|_| {}).await
     }
 
-    pub(crate) async fn up_with(change: Change) -> Self {
+    /// With settings that differ from the default.
+    pub(crate) async fn up_with(change: impl FnOnce(&mut Settings)) -> Self {
         Self::up_in(tempfile::tempdir().unwrap(), change).await
     }
 
-    async fn up_in(folder: TempDir, change: Change) -> Self {
+    async fn up_in(folder: TempDir, change: impl FnOnce(&mut Settings)) -> Self {
         let process = Process::new(settings(folder.path(), change)).unwrap();
         let service = Service::cluster(
             process,
@@ -79,7 +77,7 @@ impl Lab {
     }
 }
 
-fn settings(folder: &Path, change: Change) -> Settings {
+fn settings(folder: &Path, change: impl FnOnce(&mut Settings)) -> Settings {
     let mut settings = Settings {
         data: folder.join("data"),
         ..Settings::default()

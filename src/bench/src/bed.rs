@@ -2,13 +2,15 @@
 
 use bytes::Bytes;
 use ganglion_node::{BUNDLED, HostAmbient};
-use ganglion_registry::Modules;
+use ganglion_registry::{Interruption, Modules};
 use ganglion_store::ObjectStore;
 use ganglion_types::{
     Alone, Ambient, Answer, Call, CallIds, CallLimits, ContentHash, Deadline, End, Error,
     FunctionRef, ModuleLimits, Ndp, NodeId, Result, Site,
 };
-use ganglion_worker::{EngineMemory, Epochs, Inline, Worker, WorkerParts, WorkerSettings, engine};
+use ganglion_worker::{
+    EngineMemory, Inline, Interrupter, Worker, WorkerParts, WorkerSettings, engine,
+};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,26 +25,36 @@ pub(crate) struct Bed {
     pub(crate) clock: Arc<dyn Ambient>,
     pub(crate) modules: Arc<Modules>,
     memory: EngineMemory,
-    epochs: Arc<Epochs>,
+    interrupter: Arc<Interrupter>,
     ids: CallIds,
 }
 
 impl Bed {
     /// Modules are kept in `store`, their machine code in `artefacts`.
     pub(crate) fn new(artefacts: &Path, store: Arc<dyn ObjectStore>) -> Result<Self> {
+        Self::interrupted_by(Interruption::Poll, artefacts, store)
+    }
+
+    /// As [`Bed::new`], with guests that are interrupted in that way.
+    pub(crate) fn interrupted_by(
+        interruption: Interruption,
+        artefacts: &Path,
+        store: Arc<dyn ObjectStore>,
+    ) -> Result<Self> {
         let limits = ModuleLimits::default();
         let stack_bytes = usize::try_from(limits.stack_bytes).unwrap_or(usize::MAX);
         let memory = EngineMemory::new(64);
-        let engine = engine(stack_bytes, &memory)
+        let engine = engine(stack_bytes, interruption, &memory)
             .map_err(|error| Error::internal(format!("the engine does not start: {error:#}")))?;
-        let epochs = Epochs::start(engine.clone()).map_err(|error| {
-            Error::internal(format!("the engine's beat does not start: {error}"))
+        let clock: Arc<dyn Ambient> = Arc::new(HostAmbient::new());
+        let interrupter = Interrupter::start(&engine, clock.clone()).map_err(|error| {
+            Error::internal(format!("what interrupts guests does not start: {error}"))
         })?;
         Ok(Self {
-            clock: Arc::new(HostAmbient::new()),
+            clock,
             modules: Arc::new(Modules::open(engine, artefacts, store, limits)?),
             memory,
-            epochs: Arc::new(epochs),
+            interrupter: Arc::new(interrupter),
             ids: CallIds::new(1),
         })
     }
@@ -101,7 +113,7 @@ impl Bed {
             site: Site::Storage,
             modules,
             memory: self.memory.clone(),
-            epochs: self.epochs.clone(),
+            interrupter: self.interrupter.clone(),
             store,
             neighbours: Arc::new(Alone),
             ambient: self.clock.clone(),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   scan   wasm, object mapped │ wasm, object copied │ native, same kernels       one process, rounds interleaved
+//!          interruption        guests that can be stopped by polls │ by epochs │ never          (module `interruption`)
 //!   call   warm                a call inline, without HTTP, beside a bare closure  (module `warm`)
 //!          ladder              load generator ──HTTP──> plain │ stub │ single │ cluster   (modules `http`, `ladder`)
 //!          starts              first calls: after a restart, after an upload       (module `starts`)
@@ -28,6 +29,7 @@ mod engine;
 mod foreign;
 mod guest;
 mod http;
+mod interruption;
 mod ladder;
 mod native;
 mod offload;
@@ -51,6 +53,7 @@ pub use call::{CallOptions, CallReport, call};
 pub use engine::{
     Beside, EngineOptions, EngineReport, FairnessRow, MappingRow, RestoreRow, SumRow, engine,
 };
+pub use interruption::{InterruptionCell, InterruptionReport, InterruptionRow};
 pub use ladder::{LadderReport, LoadRow, Rung};
 pub use offload::{DeltaRow, EndRow, OffloadOptions, OffloadReport, PartRow, offload};
 #[cfg(feature = "ceph")]

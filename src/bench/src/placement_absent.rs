@@ -7,7 +7,7 @@ use std::fmt;
 use tokio_util::sync::CancellationToken;
 
 /// There is none.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Debug, Serialize)]
 pub enum PlacementReport {}
 
 impl PlacementReport {
@@ -25,7 +25,6 @@ impl fmt::Display for PlacementReport {
 
 /// # Errors
 /// `Invalid`, always.
-#[expect(clippy::unused_async, reason = "with the feature it waits")]
 pub async fn placement(
     _options: PlacementOptions,
     _stop: CancellationToken,
@@ -35,7 +34,6 @@ pub async fn placement(
 
 /// # Errors
 /// `Invalid`, always.
-#[expect(clippy::unused_async, reason = "with the feature it waits")]
 pub async fn generator(_options: GeneratorOptions) -> Result<()> {
     Err(absent())
 }

@@ -1,6 +1,8 @@
-//! Kernels over one large object: in a guest with the object mapped, in a guest with it copied, and native.
+//! Kernels over one large object: in a guest with the object mapped, in a guest with it copied, and native; and in guests that
+//! can be stopped in each way.
 
 use crate::bed::{Bed, NODE, TENANT, bundled, succeeded};
+use crate::interruption::{InterruptionReport, interruption};
 use crate::native::Native;
 use crate::report::{MS, Machine, Spread, failed, figure, figure_or_dash, table, write_json};
 use crate::text::corpus;
@@ -84,6 +86,8 @@ pub struct ScanReport {
     pub rounds: u32,
     /// Kernel by kernel.
     pub rows: Vec<KernelRow>,
+    /// What it costs a guest that it can be stopped.
+    pub interruption: InterruptionReport,
 }
 
 /// Runs each kernel over one object of generated text in each way.
@@ -97,6 +101,7 @@ pub async fn scan(options: ScanOptions) -> Result<ScanReport> {
     for kernel in &KERNELS {
         rows.extend(measure(kernel, &mut ways, &options).await?);
     }
+    let interruption = interruption(&ways.store, options.rounds).await?;
     let ScanOptions {
         object_bytes,
         rounds,
@@ -109,6 +114,7 @@ pub async fn scan(options: ScanOptions) -> Result<ScanReport> {
         object_bytes,
         rounds,
         rows,
+        interruption,
     };
     json.map_or(Ok(()), |path| write_json(&report, &path))?;
     Ok(report)
@@ -139,6 +145,7 @@ const KERNELS: [Kernel; 2] = [
 /// The ways that a kernel can run.
 pub(crate) struct Ways {
     pub(crate) bed: Bed,
+    store: Arc<dyn ObjectStore>,
     pub(crate) mapped: Worker,
     pub(crate) copied: Worker,
     pub(crate) native: Option<Native>,
@@ -192,6 +199,7 @@ impl Ways {
         }
         Ok(Self {
             bed,
+            store,
             mapped,
             copied,
             native,
@@ -439,6 +447,7 @@ impl fmt::Display for ScanReport {
             "one object of {object_mb:.1} MB, {} rounds taking turns, the same bytes from all",
             self.rounds
         )?;
-        write!(f, "{table}")
+        writeln!(f, "{table}")?;
+        write!(f, "{}", self.interruption)
     }
 }

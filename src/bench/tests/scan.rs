@@ -32,7 +32,16 @@ fn every_way_is_measured_and_only_the_copied_one_copies() {
             ways == 3 && row.way != "native"
         );
     }
+    for row in &report.interruption.rows {
+        let ways: Vec<_> = row.cells.iter().map(|cell| cell.way.as_str()).collect();
+        assert_eq!(ways, ["never", "never again", "epoch", "poll"]);
+        assert!(row.cells.iter().all(|cell| cell.cpu_ms.count == 2));
+    }
+    assert!(report.interruption.rows.len() >= 5);
+    let means = &report.interruption.to_never;
+    assert!(means.iter().all(|(_, mean)| *mean > 0.1), "{means:?}");
     let written: ScanReport = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
     assert_eq!(written.rows.len(), report.rows.len());
-    assert!(report.to_string().contains("wordcount"));
+    let text = report.to_string();
+    assert!(text.contains("wordcount") && text.contains("geometric mean"));
 }

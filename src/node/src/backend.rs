@@ -51,7 +51,7 @@ impl Backend {
             site,
             modules: process.modules(objects.clone())?,
             memory: process.memory.clone(),
-            epochs: process.epochs.clone(),
+            interrupter: process.interrupter.clone(),
             store: objects,
             neighbours,
             ambient: process.ambient(),

@@ -31,6 +31,7 @@ pub use ambient::HostAmbient;
 pub use bundled::{BUNDLED, BundledFunction};
 pub use cluster::Topology;
 pub use frontend::Frontend;
+pub use ganglion_registry::Interruption;
 pub use network::{HttpSettings, LinkOptions, ServerSettings};
 pub use process::{Process, build_runtime};
 pub use roles::{CephSettings, ClusterSettings, NodeSettings, RedisSettings, Role};

@@ -2,12 +2,11 @@
 
 use crate::ambient::HostAmbient;
 use crate::settings::{Settings, SiteSettings};
-use ganglion_registry::{Modules, stack_bytes_of};
+use ganglion_registry::{Engine, Modules, stack_bytes_of};
 use ganglion_store::ObjectStore;
 use ganglion_types::{Ambient, Error, Result, Site};
-use ganglion_worker::{EngineMemory, Epochs, Inline, WorkerSettings, engine};
+use ganglion_worker::{EngineMemory, Inline, Interrupter, WorkerSettings, engine};
 use std::sync::Arc;
-use wasmtime::Engine;
 
 /// Threads that receive requests, for each core. More than one, so that guests that turn out long, on all cores, leave one.
 const RECEIVERS_PER_CORE: usize = 2;
@@ -20,7 +19,7 @@ pub struct Process {
     pub(crate) ambient: Arc<dyn Ambient>,
     pub(crate) engine: Engine,
     pub(crate) memory: EngineMemory,
-    pub(crate) epochs: Arc<Epochs>,
+    pub(crate) interrupter: Arc<Interrupter>,
     pub(crate) inline: Inline,
     cores: usize,
 }
@@ -30,10 +29,15 @@ impl Process {
     /// `Internal` when this machine cannot run the engine.
     pub fn new(settings: Settings) -> Result<Arc<Self>> {
         let memory = EngineMemory::new(settings.worker.instances);
-        let engine = engine(stack_bytes(&settings), &memory)
-            .map_err(|error| Error::internal(format!("the engine does not start: {error:#}")))?;
-        let epochs = Epochs::start(engine.clone()).map_err(|error| {
-            Error::internal(format!("the engine's beat does not start: {error}"))
+        let engine = engine(
+            stack_bytes(&settings),
+            settings.worker.interruption,
+            &memory,
+        )
+        .map_err(|error| Error::internal(format!("the engine does not start: {error:#}")))?;
+        let ambient: Arc<dyn Ambient> = Arc::new(HostAmbient::new());
+        let interrupter = Interrupter::start(&engine, ambient.clone()).map_err(|error| {
+            Error::internal(format!("what interrupts guests does not start: {error}"))
         })?;
         if !memory.scans_pages() {
             tracing::info!(
@@ -42,10 +46,10 @@ impl Process {
         }
         let cores = cores();
         Ok(Arc::new(Self {
-            ambient: Arc::new(HostAmbient::new()),
+            ambient,
             engine,
             memory,
-            epochs: Arc::new(epochs),
+            interrupter: Arc::new(interrupter),
             inline: Inline::new(if settings.worker.inline {
                 receivers() - 1
             } else {

@@ -10,6 +10,7 @@ use bytesize::ByteSize;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use ganglion_gateway::GatewaySettings;
+use ganglion_registry::Interruption;
 use ganglion_types::{CallLimits, Error, ModuleLimits, Result, Site};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -138,6 +139,8 @@ pub struct WorkerSettings {
     pub instances: usize,
     /// Whether functions that have been short run on the thread that received the call.
     pub inline: bool,
+    /// How a guest is stopped whose time is up, or whose caller has gone.
+    pub interruption: Interruption,
 }
 
 /// How logs are written.
@@ -243,6 +246,7 @@ impl Default for WorkerSettings {
         Self {
             instances: 512,
             inline: true,
+            interruption: Interruption::Poll,
         }
     }
 }
@@ -409,6 +413,7 @@ mod tests {
             ("[limits]\ncall_time = \"soon\"", "soon"),
             ("[compute]\npermits = -1\nqueue = 3", "permits"),
             ("strorage = 1", "strorage"),
+            ("[worker]\ninterruption = \"never\"", "interruption"),
         ] {
             let error = parse(toml).unwrap_err();
             assert!(error.message().contains(named), "{error}");

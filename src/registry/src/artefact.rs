@@ -8,6 +8,7 @@
 //! The JSON holds the BLAKE3 of the artefact, so that neither a torn write nor a bad disk can become running code. Both
 //! files are written whole under another name, synced and renamed.
 
+use crate::engine::Engine;
 use crate::manifest::Manifest;
 use crate::rewrite::Shape;
 use ganglion_types::{ContentHash, Error, Result};
@@ -16,7 +17,7 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use wasmtime::{Engine, Module};
+use wasmtime::Module;
 
 #[derive(Serialize, Deserialize)]
 struct Description {
@@ -50,7 +51,7 @@ impl ArtefactCache {
         made.map_err(|error| failed("create", dir, &error))?;
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        crate::rewrite::REWRITING.hash(&mut hasher);
+        (crate::rewrite::REWRITING, engine.interruption()).hash(&mut hasher);
         Ok(Self {
             dir: dir.to_owned(),
             engine,

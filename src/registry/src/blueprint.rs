@@ -52,6 +52,8 @@ pub(crate) struct Blueprint {
     pub(crate) opens_windows: bool,
     /// Whether a function asks for the memory's size or grows it.
     pub(crate) sizes_memory: bool,
+    /// Whether a function fills or copies ranges of memory at once.
+    pub(crate) moves_memory: bool,
     pub(crate) manifest: Manifest,
     uses_objects: bool,
     has_manifest: bool,
@@ -182,6 +184,10 @@ impl Blueprint {
     }
 
     fn take_memory(&mut self, memory: wasmparser::MemoryType, limits: &ModuleLimits) -> Result<()> {
+        if memory.maximum == Some(0) {
+            // Every access is known to trap, and so would be the polls (see `poll`).
+            return Err(unsupported("a memory that has to stay empty (maximum 0)"));
+        }
         self.has_memory = true;
         self.memory_min_bytes = memory.initial * PAGE_BYTES;
         if self.memory_min_bytes > limits.memory_bytes {
@@ -277,6 +283,9 @@ impl Blueprint {
                 }
                 Operator::MemorySize { .. } | Operator::MemoryGrow { .. } => {
                     self.sizes_memory = true
+                }
+                Operator::MemoryFill { .. } | Operator::MemoryCopy { .. } => {
+                    self.moves_memory = true
                 }
                 _ => {}
             }

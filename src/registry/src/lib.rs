@@ -14,17 +14,22 @@
 //! refused by the import's name; `worker` implements the list and a test there holds the two together.
 
 pub mod abi;
+mod added;
 mod artefact;
 mod blueprint;
+mod bulk;
 mod catalog;
+mod code;
 mod engine;
 mod heap;
 mod manifest;
 mod modules;
+mod poll;
 mod rewrite;
 
 pub use catalog::{Catalog, FunctionRecord};
-pub use engine::{engine_config, stack_bytes_of};
+pub use engine::{Engine, Interruption, stack_bytes_of};
 pub use manifest::{Manifest, ObjectFrom};
 pub use modules::{Compiled, Modules, Origin};
+pub use poll::POLL_ADDRESS;
 pub use rewrite::{MEMORY_EXPORT, START_EXPORT, Shape, TABLE_EXPORT, global_export};

@@ -2,6 +2,7 @@
 
 use crate::artefact::{ArtefactCache, Parts};
 use crate::blueprint::Blueprint;
+use crate::engine::Engine;
 use crate::manifest::Manifest;
 use crate::rewrite::{Shape, rewrite};
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use ganglion_store::{ByteRange, Condition, ObjectStore, PutOptions};
 use ganglion_types::{ContentHash, Error, ErrorKind, ModuleLimits, ObjectKey, Result};
 use std::path::Path;
 use std::sync::Arc;
-use wasmtime::{Engine, Module};
+use wasmtime::Module;
 
 /// The bucket of the registry's own objects.
 pub(crate) const BUCKET: &str = ".functions";
@@ -176,7 +177,7 @@ impl Modules {
         let (engine, cache, limits) = (self.engine.clone(), self.cache.clone(), self.limits);
         blocking(move || {
             let blueprint = Blueprint::read(&wasm, &limits)?;
-            let rewritten = rewrite(&wasm, &blueprint)?;
+            let rewritten = rewrite(&wasm, &blueprint, engine.interruption())?;
             let artefact = engine.precompile_module(&rewritten.wasm).map_err(|error| {
                 Error::invalid(format!("the module does not compile: {error:#}"))
             })?;

@@ -5,10 +5,14 @@
 //!   memory image, which `snapshot` maps instead of wasmtime copying it.
 //! - Where a module can open object windows, its idea of its memory's size leaves them out (see `heap`).
 //! - The start function is not run by instantiation; the host runs it once, when it makes the image.
+//! - Where guests are interrupted by polling, loops and functions poll (see `poll`).
+//! - Instructions that fill or copy much of the memory at once do it in pieces (see `bulk`).
 //!
 //! Nothing else of the code is touched, so the guest computes what it computed before.
 
 use crate::blueprint::{Blueprint, RESERVED_PREFIX};
+use crate::code::Edits;
+use crate::engine::Interruption;
 use crate::heap::Heap;
 use ganglion_types::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -26,7 +30,7 @@ const GLOBALS: u8 = 6;
 const CODE: u8 = 10;
 
 /// Part of an artefact's name: machine code of a module that was rewritten otherwise is not used.
-pub(crate) const REWRITING: u32 = 2;
+pub(crate) const REWRITING: u32 = 3;
 
 /// The reserved name of the linear memory; every rewritten module has one, if only an empty one.
 pub const MEMORY_EXPORT: &str = "__ganglion_memory";
@@ -67,16 +71,20 @@ pub(crate) struct Rewritten {
     pub(crate) initial_memory: Vec<u8>,
 }
 
-/// Rewrites a module that `blueprint` was read of.
+/// Rewrites a module that `blueprint` was read of, for an engine that interrupts in that way.
 ///
 /// # Errors
 /// `Invalid` when the module cannot be parsed, which its blueprint excludes.
-pub(crate) fn rewrite(wasm: &[u8], blueprint: &Blueprint) -> Result<Rewritten> {
+pub(crate) fn rewrite(
+    wasm: &[u8],
+    blueprint: &Blueprint,
+    interruption: Interruption,
+) -> Result<Rewritten> {
     let mut rewriter = Rewriter {
         wasm,
         blueprint,
         out: Module::new(),
-        heap: Heap::of(blueprint)?,
+        edits: Edits::of(blueprint, interruption)?,
         memory_done: false,
         globals_done: false,
     };
@@ -84,7 +92,7 @@ pub(crate) fn rewrite(wasm: &[u8], blueprint: &Blueprint) -> Result<Rewritten> {
         rewriter.copy(&payload.map_err(malformed)?)?;
     }
     Ok(Rewritten {
-        shape: shape(blueprint, rewriter.heap.as_ref()),
+        shape: shape(blueprint, rewriter.edits.heap.as_ref()),
         wasm: rewriter.out.finish(),
         initial_memory: initial_memory(wasm, blueprint),
     })
@@ -94,7 +102,7 @@ struct Rewriter<'a> {
     wasm: &'a [u8],
     blueprint: &'a Blueprint,
     out: Module,
-    heap: Option<Heap>,
+    edits: Edits,
     memory_done: bool,
     globals_done: bool,
 }
@@ -124,32 +132,30 @@ impl Rewriter<'_> {
         Ok(())
     }
 
-    /// A section that is copied, or copied with an entry more.
+    /// A section that is copied, or copied with an entry more, or edited.
     fn section(&mut self, id: u8, range: Range<usize>) -> Result<()> {
-        let data = &self.wasm[range.clone()];
-        let Some(heap) = &self.heap else {
-            self.out.section(&RawSection { id, data });
+        if id == CODE && !self.edits.are_none() {
+            self.out.section(&self.edits.section(self.wasm, range)?);
             return Ok(());
-        };
-        let data = match id {
-            TYPES => heap.types(data)?,
-            FUNCTIONS => heap.functions(data)?,
-            GLOBALS => {
+        }
+        let data = &self.wasm[range];
+        let edited = match (id, &self.edits.heap) {
+            (TYPES, _) => Some(self.edits.added.types(data)?),
+            (FUNCTIONS, _) => Some(self.edits.added.functions(data)?),
+            (GLOBALS, Some(heap)) => {
                 self.globals_done = true;
-                heap.globals(data)?
+                Some(heap.globals(data)?)
             }
-            CODE => {
-                self.out.section(&heap.code(self.wasm, range)?);
-                return Ok(());
-            }
-            _ => data.to_vec(),
+            _ => None,
         };
-        self.out.section(&RawSection { id, data: &data });
+        let data = edited.as_deref().unwrap_or(data);
+        self.out.section(&RawSection { id, data });
         Ok(())
     }
 
     fn add_globals_if_missing(&mut self) -> Result<()> {
-        if let Some(heap) = self.heap.as_ref().filter(|_| !self.globals_done) {
+        let heap = self.edits.heap.as_ref();
+        if let Some(heap) = heap.filter(|_| !self.globals_done) {
             let data = heap.globals(&[0])?;
             self.out.section(&RawSection {
                 id: GLOBALS,
@@ -182,7 +188,7 @@ impl Rewriter<'_> {
             section.export(export.name, kind(export.kind), export.index);
         }
         section.export(MEMORY_EXPORT, ExportKind::Memory, 0);
-        for global in mutable_globals(self.blueprint, self.heap.as_ref()) {
+        for global in mutable_globals(self.blueprint, self.edits.heap.as_ref()) {
             section.export(&global_export(global), ExportKind::Global, global);
         }
         if self.blueprint.has_table {

@@ -2,13 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test is allowed to panic")]
 
 use bytes::Bytes;
-use ganglion_registry::{Catalog, Manifest, Modules, ObjectFrom, engine_config};
+use ganglion_registry::{Catalog, Engine, Interruption, Manifest, Modules, ObjectFrom, Origin};
 use ganglion_store::{Condition, MemoryStore, ObjectStore};
 use ganglion_types::{Ambient, ContentHash, ErrorKind, FunctionRef, ModuleLimits, ObjectKey};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use wasmtime::Engine;
 
 /// A clock that stands until it is moved.
 #[derive(Default)]
@@ -55,7 +54,7 @@ impl Lab {
 
     /// The registry as a process that starts now sees it.
     fn open(&self) -> Catalog {
-        let engine = Engine::new(&engine_config(1 << 20)).unwrap();
+        let engine = Engine::new(1 << 20, Interruption::Poll).unwrap();
         let limits = ModuleLimits {
             module_bytes: 100_000,
             memory_bytes: 64 << 20,
@@ -127,6 +126,12 @@ async fn a_bad_module_is_refused_with_what_is_wrong() {
         (module("(memory i64 1)"), "memory64"),
         (module("(memory 1) (memory 1)"), "multi"),
         (module("(memory 1 1 shared)"), "threads"),
+        (
+            module("(memory 1) (func (drop (i32.atomic.load8_u (i32.const 0))))"),
+            "threads",
+        ),
+        (module("(memory 1) (func (atomic.fence))"), "threads"),
+        (module("(memory 0 0)"), "maximum 0"),
         (module("(table 101 funcref)"), "limits.table"),
         (
             module("(table 1 funcref) (table 1 funcref)"),
@@ -266,6 +271,37 @@ async fn what_one_gateway_uploads_and_deletes_another_learns_without_making_a_ca
 }
 
 #[tokio::test]
+async fn functions_are_compiled_again_for_another_way_of_interruption_and_kept_for_each() {
+    let lab = Lab::new();
+    let open = |interruption| {
+        let engine = Engine::new(1 << 20, interruption).unwrap();
+        let (dir, store) = (lab.dir.path(), lab.store.clone());
+        Modules::open(engine, dir, store, ModuleLimits::default()).unwrap()
+    };
+    let hash = open(Interruption::Poll)
+        .add(module("(memory 1)"))
+        .await
+        .unwrap()
+        .hash;
+    let mut origins = Vec::new();
+    for interruption in [
+        Interruption::Poll,
+        Interruption::Epoch,
+        Interruption::Never,
+        Interruption::Never,
+        Interruption::Epoch,
+        Interruption::Poll,
+    ] {
+        origins.push(open(interruption).load(hash).await.unwrap().1);
+    }
+    let (artefact, compiled) = (Origin::Artefact, Origin::Compiled);
+    assert_eq!(
+        origins,
+        [artefact, compiled, compiled, artefact, artefact, artefact]
+    );
+}
+
+#[tokio::test]
 async fn damaged_artefacts_are_compiled_again_and_a_damaged_module_is_corrupt() {
     let lab = Lab::new();
     let record = lab
@@ -273,7 +309,7 @@ async fn damaged_artefacts_are_compiled_again_and_a_damaged_module_is_corrupt() 
         .upload(name("f"), module("(memory 1)"), None)
         .await
         .unwrap();
-    let engine = Engine::new(&engine_config(1 << 20)).unwrap();
+    let engine = Engine::new(1 << 20, Interruption::Poll).unwrap();
     let open = || {
         Modules::open(
             engine.clone(),
@@ -285,7 +321,7 @@ async fn damaged_artefacts_are_compiled_again_and_a_damaged_module_is_corrupt() 
     };
     assert_eq!(
         open().load(record.module).await.unwrap().1,
-        ganglion_registry::Origin::Artefact
+        Origin::Artefact
     );
     for entry in std::fs::read_dir(lab.dir.path()).unwrap() {
         let path = entry.unwrap().path();
@@ -295,7 +331,7 @@ async fn damaged_artefacts_are_compiled_again_and_a_damaged_module_is_corrupt() 
         std::fs::write(&path, bytes).unwrap();
         assert_eq!(
             open().load(record.module).await.unwrap().1,
-            ganglion_registry::Origin::Compiled
+            Origin::Compiled
         );
     }
     std::fs::remove_dir_all(lab.dir.path()).unwrap();

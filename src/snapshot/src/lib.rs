@@ -22,6 +22,8 @@
 //! What a guest has changed can be taken out of its slot as a [`Delta`](ganglion_types::Delta) and put into one of another node
 //! (`delta.rs`): the same scan, and a comparison of those pages.
 //!
+//! In the guard lies the *poll page* ([`POLL_PAGE`]), which guests read as they run: [`Slot::trip`] stops the one in a slot.
+//!
 //! Absent on purpose: wasmtime. `worker` puts its memory traits over these types.
 
 mod delta;
@@ -30,6 +32,7 @@ mod image;
 mod kept;
 mod layout;
 mod pagemap;
+mod poll;
 mod pool;
 mod reservation;
 mod runs;
@@ -45,7 +48,9 @@ pub use delta::DeltaError;
 pub use filling::Filling;
 pub use image::Image;
 pub use kept::KEPT_BYTES_MAX;
+pub use poll::POLL_PAGE;
 pub use pool::{Lease, SlotPool};
+pub use sigbus::SLOTS_MAX;
 pub use slot::{GUARD_BYTES, SLOT_BYTES, Slot};
 pub use window::WINDOW_ALIGN_BYTES;
 

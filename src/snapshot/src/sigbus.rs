@@ -9,7 +9,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Most slots that one process can have.
-pub(crate) const SLOTS_MAX: usize = 4096;
+pub const SLOTS_MAX: usize = 4096;
 
 /// Base addresses of all slots; 0 where there is none. Only atomics: a signal handler reads them.
 static BASES: [AtomicUsize; SLOTS_MAX] = [const { AtomicUsize::new(0) }; SLOTS_MAX];

@@ -1,6 +1,7 @@
 //! One linear memory's address space.
 
 use crate::pagemap::Pagemap;
+use crate::poll::PollPage;
 use crate::reservation::Reservation;
 use crate::shared::Shared;
 use crate::window::Windows;
@@ -33,6 +34,7 @@ pub struct Slot {
     pub(crate) windows: Mutex<Windows>,
     pub(crate) delta_expected: AtomicBool,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) poll: PollPage,
     index: usize,
 }
 
@@ -44,15 +46,18 @@ impl Slot {
         let Some(index) = sigbus::enter(reservation.base().addr().get()) else {
             return Ok(None);
         };
-        Ok(Some(Self {
+        let slot = Self {
             reservation,
             size_bytes: AtomicUsize::new(0),
             image: Mutex::new(None),
             windows: Mutex::default(),
             delta_expected: AtomicBool::new(false),
             shared,
+            poll: PollPage::default(),
             index,
-        }))
+        };
+        slot.map_poll_page()?;
+        Ok(Some(slot))
     }
 
     /// The address of the memory's first byte.
@@ -67,6 +72,11 @@ impl Slot {
     pub(crate) fn at(&self, offset: usize, len: usize) -> *mut u8 {
         assert!(offset + len <= SLOT_BYTES);
         self.reservation.at(offset, len)
+    }
+
+    /// A number below [`SLOTS_MAX`](crate::SLOTS_MAX) that no other slot of the process has meanwhile.
+    pub fn number(&self) -> usize {
+        self.index
     }
 
     /// The guest's memory size, windows included.
@@ -141,6 +151,7 @@ impl Slot {
 
     /// Puts the memory back to its image: windows and growth are unmapped, dirtied pages copied back.
     pub(crate) fn reset(&self) -> Result<(), MapError> {
+        self.rearm()?;
         let held = self.image.lock();
         let Some(image) = held.as_ref() else {
             return Ok(());

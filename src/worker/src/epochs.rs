@@ -14,7 +14,7 @@ const IDLE_BEATS: u32 = 100;
 /// Increments an engine's epoch every 10 ms while guests run; a thread of its own, so that no busy core delays it.
 ///
 /// An idle process is left alone: after a second without guests the beat stops until the next begins.
-pub struct Epochs {
+pub(crate) struct Epochs {
     shared: Arc<Shared>,
 }
 
@@ -31,7 +31,7 @@ impl Epochs {
     ///
     /// # Errors
     /// The system's, when it cannot start a thread.
-    pub fn start(engine: Engine) -> std::io::Result<Self> {
+    pub(crate) fn start(engine: Engine) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             guests: AtomicUsize::new(0),
             asleep: AtomicBool::new(false),
@@ -47,13 +47,13 @@ impl Epochs {
     }
 
     /// Counts a guest in; it is counted out when the value is dropped.
-    pub(crate) fn guest(&self) -> Running<'_> {
+    pub(crate) fn guest(&self) -> Beaten<'_> {
         self.shared.guests.fetch_add(1, Ordering::SeqCst);
         if self.shared.asleep.load(Ordering::SeqCst) {
             let _lock = self.shared.lock.lock();
             self.shared.wake.notify_one();
         }
-        Running(&self.shared)
+        Beaten(&self.shared)
     }
 }
 
@@ -65,9 +65,9 @@ impl Drop for Epochs {
     }
 }
 
-pub(crate) struct Running<'a>(&'a Shared);
+pub(crate) struct Beaten<'a>(&'a Shared);
 
-impl Drop for Running<'_> {
+impl Drop for Beaten<'_> {
     fn drop(&mut self) {
         self.0.guests.fetch_sub(1, Ordering::SeqCst);
     }

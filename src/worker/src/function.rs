@@ -1,12 +1,11 @@
 //! A function as a node keeps it, ready for its next call: machine code, links and its image.
 
 use crate::guest::Guest;
-use crate::memory::EngineMemory;
-use crate::run::{Start, instantiate};
+use crate::run::{Live, Start, Surroundings, instantiate};
 use ganglion_registry::abi::STORAGE_CALL;
 use ganglion_registry::{Compiled, MEMORY_EXPORT, START_EXPORT, TABLE_EXPORT, global_export};
 use ganglion_snapshot::Image;
-use ganglion_types::{Ambient, Call, End, Error, ErrorKind, GlobalValue, Result};
+use ganglion_types::{Call, End, Error, ErrorKind, GlobalValue, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use wasmtime::{Extern, Instance, InstancePre, Linker, ModuleExport, Store, Val};
@@ -53,8 +52,7 @@ impl Function {
     pub(crate) fn make(
         compiled: &Compiled,
         linker: &Linker<Guest>,
-        memory: &EngineMemory,
-        ambient: &Arc<dyn Ambient>,
+        around: &Surroundings,
         call: &Arc<Call>,
         stack_bytes: u64,
         image: Option<Arc<Image>>,
@@ -63,7 +61,7 @@ impl Function {
         let mut function = Self::before_start_up(compiled, linker, stack_bytes, image)?;
         let start_up = start_up(compiled);
         if !is_complete && (!start_up.is_empty() || function.offloads) {
-            function.grow_up(memory, ambient, call, &start_up)?;
+            function.grow_up(around, call, &start_up)?;
         }
         Ok(function)
     }
@@ -109,15 +107,15 @@ impl Function {
     /// Runs the start-up code in an instance and makes what it leaves the image.
     fn grow_up(
         &mut self,
-        memory: &EngineMemory,
-        ambient: &Arc<dyn Ambient>,
+        around: &Surroundings,
         call: &Arc<Call>,
         start_up: &[&str],
     ) -> Result<()> {
-        let (mut store, instance) = self.instantiate_unreached(memory, ambient, call)?;
-        let before = self.globals(&mut store, instance)?;
-        self.start_up(&mut store, instance, start_up)?;
-        let after = self.globals(&mut store, instance)?;
+        let mut live = self.instantiate_unreached(around, call)?;
+        let (store, instance) = (&mut live.store, live.instance);
+        let before = self.globals(store, instance)?;
+        self.start_up(store, instance, start_up)?;
+        let after = self.globals(store, instance)?;
         let changed = after.iter().zip(&before).zip(&self.exports.globals);
         self.changed_globals = changed
             .filter(|((after, before), _)| after != before)
@@ -126,7 +124,7 @@ impl Function {
         let Some(grown) = store.data().memory else {
             return Err(Error::internal("an instance without its memory"));
         };
-        let bytes = grown.data(&store);
+        let bytes = grown.data(&*store);
         self.image = Arc::new(Image::new(bytes, bytes.len(), after).map_err(out_of_memory)?);
         Ok(())
     }
@@ -135,19 +133,17 @@ impl Function {
     ///
     /// # Errors
     /// As [`instantiate`].
-    pub(crate) fn instantiate_unreached(
+    pub(crate) fn instantiate_unreached<'a>(
         &self,
-        memory: &EngineMemory,
-        ambient: &Arc<dyn Ambient>,
+        around: &'a Surroundings,
         call: &Arc<Call>,
-    ) -> Result<(Store<Guest>, Instance)> {
+    ) -> Result<Live<'a>> {
         let start = Start {
             call: call.clone(),
-            ambient: ambient.clone(),
             cancelled: Arc::new(AtomicBool::new(false)),
             reach: None,
         };
-        instantiate(self, memory, start)
+        instantiate(self, around, start)
     }
 
     /// Runs the start-up code of these names in an instance that was made for it.
@@ -235,8 +231,7 @@ fn run_start_up(
     let function = instance.get_func(&mut *store, name).ok_or_else(missing)?;
     let mut results = vec![Val::I32(0); function.ty(&*store).results().len()];
     let called = function.call(&mut *store, &[], &mut results);
-    let refused = store.data().refused_growth.clone();
-    match crate::stop::end_of(called, refused.as_deref(), stack_bytes) {
+    match crate::stop::end_of(called, store.data(), stack_bytes) {
         End::Exited(0) => {}
         End::Exited(code) => return Err(Error::guest(format!("it exited with code {code}"))),
         End::Failed(error) => return Err(error),

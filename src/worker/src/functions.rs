@@ -3,10 +3,10 @@
 use crate::function::{Function, needs_one_image, start_up};
 use crate::guest::Guest;
 use crate::images;
-use crate::memory::EngineMemory;
+use crate::run::Surroundings;
 use ganglion_registry::{Compiled, Modules};
 use ganglion_snapshot::Image;
-use ganglion_types::{Ambient, Call, ContentHash, Error, Result};
+use ganglion_types::{Call, ContentHash, Error, Result};
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,8 +25,7 @@ struct Entry {
 pub(crate) struct Functions {
     modules: Arc<Modules>,
     linker: Arc<Linker<Guest>>,
-    memory: EngineMemory,
-    ambient: Arc<dyn Ambient>,
+    around: Surroundings,
     stack_bytes: u64,
     entries: RwLock<HashMap<ContentHash, Arc<Entry>>>,
 }
@@ -35,16 +34,14 @@ impl Functions {
     pub(crate) fn new(
         modules: Arc<Modules>,
         linker: Linker<Guest>,
-        memory: EngineMemory,
-        ambient: Arc<dyn Ambient>,
+        around: Surroundings,
         stack_bytes: u64,
     ) -> Self {
         let linker = Arc::new(linker);
         Self {
             modules,
             linker,
-            memory,
-            ambient,
+            around,
             stack_bytes,
             entries: RwLock::default(),
         }
@@ -103,18 +100,10 @@ impl Functions {
         call: &Arc<Call>,
         image: Option<Arc<Image>>,
     ) -> Result<Function> {
-        let (linker, memory) = (self.linker.clone(), self.memory.clone());
-        let (ambient, stack_bytes, call) = (self.ambient.clone(), self.stack_bytes, call.clone());
+        let (linker, around) = (self.linker.clone(), self.around.clone());
+        let (stack_bytes, call) = (self.stack_bytes, call.clone());
         let made = tokio::task::spawn_blocking(move || {
-            Function::make(
-                &compiled,
-                &linker,
-                &memory,
-                &ambient,
-                &call,
-                stack_bytes,
-                image,
-            )
+            Function::make(&compiled, &linker, &around, &call, stack_bytes, image)
         });
         match made.await {
             Ok(function) => function,
@@ -147,7 +136,7 @@ impl Functions {
                 .map(|(hash, _)| *hash);
             oldest.map(|oldest| entries.remove(&oldest));
         }
-        let now = self.ambient.monotonic_ns();
+        let now = self.around.ambient.monotonic_ns();
         let fresh = || {
             Arc::new(Entry {
                 function: OnceCell::new(),

@@ -7,7 +7,9 @@ use crate::wait::Waiting;
 use bytes::Bytes;
 use ganglion_snapshot::Slot;
 use ganglion_store::{Condition, ObjectStore, Version};
-use ganglion_types::{Ambient, Call, Error, NodeId, ObjectKey, Progress, Shown, StorageCalls};
+use ganglion_types::{
+    Ambient, Call, Error, NodeId, ObjectKey, Progress, Result, Shown, StorageCalls,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -107,21 +109,19 @@ impl Guest {
         }
     }
 
-    /// What the epoch callback asks at every beat.
+    /// Whether nothing has to stop it.
     ///
     /// # Errors
-    /// Stops the guest: its time is up, or its caller has gone.
-    pub(crate) fn may_go_on(&self) -> wasmtime::Result<()> {
+    /// `Deadline`: its time is up, or its caller has gone.
+    pub(crate) fn may_go_on(&self) -> Result<()> {
         if self.cancelled.load(Ordering::Relaxed) {
-            return Err(because(Error::deadline(
-                "the call was cancelled by its caller",
-            )));
+            return Err(Error::deadline("the call was cancelled by its caller"));
         }
         if self.call.deadline.as_ns() <= self.ambient.monotonic_ns() {
-            return Err(because(Error::deadline(format!(
+            return Err(Error::deadline(format!(
                 "the call ran beyond its deadline, limit {} s (setting limits.call_time, or the request's deadline)",
                 self.call.limits.wall.as_secs_f64()
-            ))));
+            )));
         }
         Ok(())
     }

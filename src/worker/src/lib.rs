@@ -24,15 +24,17 @@ mod functions;
 mod guest;
 mod host;
 mod images;
+mod interrupt;
 mod memory;
 mod offload;
 mod rehearsal;
 mod run;
 mod stop;
 mod wait;
+mod watchdog;
 mod worker;
 
-pub use epochs::Epochs;
+pub use interrupt::Interrupter;
 pub use memory::{EngineMemory, engine};
 pub use rehearsal::{Rehearsal, Standing};
 pub use worker::{Inline, Worker, WorkerParts, WorkerSettings};

@@ -1,9 +1,13 @@
 //! Wasmtime's linear memories are slots: the adapter between its traits and `snapshot`.
 
-use ganglion_snapshot::{GUARD_BYTES, Image, Lease, SLOT_BYTES, Slot, SlotPool};
+use ganglion_registry::{Engine, Interruption, POLL_ADDRESS};
+use ganglion_snapshot::{GUARD_BYTES, Image, Lease, POLL_PAGE, SLOT_BYTES, Slot, SlotPool};
 use std::cell::RefCell;
 use std::sync::Arc;
-use wasmtime::{Engine, LinearMemory, MemoryCreator, MemoryType};
+use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
+
+const _: () =
+    assert!(POLL_PAGE.start as u64 <= POLL_ADDRESS && POLL_ADDRESS < POLL_PAGE.end as u64);
 
 thread_local! {
     /// The slot for the memory that this thread is about to instantiate: wasmtime's trait has no other way to hand it in.
@@ -39,18 +43,22 @@ impl EngineMemory {
     }
 }
 
-/// An engine with the house's settings whose memories are slots of `memory`. `stack_bytes`: setting `limits.stack`.
+/// An engine whose memories are slots of `memory`. `stack_bytes`: setting `limits.stack`; `interruption`: setting
+/// `worker.interruption`.
 ///
 /// # Errors
 /// The engine's, when this machine cannot run it.
-pub fn engine(stack_bytes: usize, memory: &EngineMemory) -> wasmtime::Result<Engine> {
-    let mut config = ganglion_registry::engine_config(stack_bytes);
-    config.with_host_memory(Arc::new(memory.clone()));
-    Engine::new(&config)
+pub fn engine(
+    stack_bytes: usize,
+    interruption: Interruption,
+    memory: &EngineMemory,
+) -> wasmtime::Result<Engine> {
+    Engine::with_memory(stack_bytes, interruption, Arc::new(memory.clone()))
 }
 
 // SAFETY: the memory that is returned is a slot: 4 GiB from `as_ptr` on and the guard behind them are reserved and
-// inaccessible but for the first `byte_size` bytes, and no other memory has them until the lease is dropped.
+// inaccessible but for the first `byte_size` bytes and, in the guard, one page of zeros that can only be read (the poll
+// page); no other memory has them until the lease is dropped.
 unsafe impl MemoryCreator for EngineMemory {
     fn new_memory(
         &self,

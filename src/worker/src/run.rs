@@ -2,6 +2,7 @@
 
 use crate::function::Function;
 use crate::guest::{Guest, Reach};
+use crate::interrupt::{Interrupter, Running};
 use crate::memory::EngineMemory;
 use crate::stop::end_of;
 use bytes::Bytes;
@@ -9,15 +10,36 @@ use ganglion_types::{Ambient, Call, End, Error, Result, StorageCalls};
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use wasmtime::{Extern, Instance, Store, UpdateDeadline};
+use wasmtime::{Extern, Instance, Store};
+
+/// Where the instances of a process live, what stops them, and their clocks.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) memory: EngineMemory,
+    pub(crate) interrupter: Arc<Interrupter>,
+    pub(crate) ambient: Arc<dyn Ambient>,
+}
 
 /// What an instance is made with.
 pub(crate) struct Start {
     pub(crate) call: Arc<Call>,
-    pub(crate) ambient: Arc<dyn Ambient>,
     pub(crate) cancelled: Arc<AtomicBool>,
     /// `None` for start-up code.
     pub(crate) reach: Option<Reach>,
+}
+
+/// An instance whose guest may run.
+pub(crate) struct Live<'a> {
+    running: Option<Running<'a>>,
+    pub(crate) store: Store<Guest>,
+    pub(crate) instance: Instance,
+}
+
+impl Drop for Live<'_> {
+    /// Before the store is dropped, and with it the slot is given back: from here on nobody stops who is in it.
+    fn drop(&mut self) {
+        self.running = None;
+    }
 }
 
 /// What came of a run.
@@ -36,29 +58,24 @@ pub(crate) struct Ran {
 ///
 /// # Errors
 /// `Busy` when every slot is in use; `Internal` when the engine refuses what the upload check took.
-pub(crate) fn instantiate(
+pub(crate) fn instantiate<'a>(
     function: &Function,
-    memory: &EngineMemory,
+    around: &'a Surroundings,
     start: Start,
-) -> Result<(Store<Guest>, Instance)> {
-    let slot = memory
+) -> Result<Live<'a>> {
+    let slot = around
+        .memory
         .prepare(&function.image)
         .map_err(|error| Error::unavailable(format!("no memory for a guest: {error}")))?
         .ok_or_else(|| Error::busy("every instance slot is in use (setting worker.instances)"))?;
     let Start {
         call,
-        ambient,
         cancelled,
         reach,
     } = start;
-    let guest = Guest::new(call, ambient, cancelled, slot, reach);
+    let guest = Guest::new(call, around.ambient.clone(), cancelled, slot, reach);
     let mut store = Store::new(function.pre.module().engine(), guest);
     store.limiter(|guest| guest);
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|context| {
-        context.data().may_go_on()?;
-        Ok(UpdateDeadline::Continue(1))
-    });
     let failed = |error: wasmtime::Error| Error::internal(format!("instantiating: {error:#}"));
     let instance = function.pre.instantiate(&mut store).map_err(failed)?;
     let exported = instance.get_module_export(&mut store, &function.exports.memory);
@@ -76,7 +93,11 @@ pub(crate) fn instantiate(
         let global = global.ok_or_else(|| Error::internal("a global that is not exported"))?;
         global.set(&mut store, *value).map_err(failed)?;
     }
-    Ok((store, instance))
+    Ok(Live {
+        running: Some(around.interrupter.enter(&mut store)),
+        store,
+        instance,
+    })
 }
 
 /// Runs a call in a fresh instance.
@@ -84,25 +105,22 @@ pub(crate) fn instantiate(
 /// # Errors
 /// As [`instantiate`]: nothing ran. `Conflict` when the guest was [overtaken](crate::offload::overtaken). What else it does is in the
 /// answer.
-pub(crate) fn run(function: &Function, memory: &EngineMemory, start: Start) -> Result<Ran> {
-    let (mut store, instance) = instantiate(function, memory, start)?;
-    let main = instance.get_module_export(&mut store, &function.exports.main);
+pub(crate) fn run(function: &Function, around: &Surroundings, start: Start) -> Result<Ran> {
+    let mut live = instantiate(function, around, start)?;
+    let (store, instance) = (&mut live.store, live.instance);
+    let main = instance.get_module_export(&mut *store, &function.exports.main);
     let main = main
         .and_then(Extern::into_func)
-        .map(|main| main.typed::<(), ()>(&store));
+        .map(|main| main.typed::<(), ()>(&*store));
     let Some(Ok(main)) = main else {
         return Err(Error::internal("`_start` is not what it was"));
     };
     let (began_ns, cpu_began_ns) = (store.data().ambient.monotonic_ns(), thread_cpu_ns());
-    let result = main.call(&mut store, ());
+    let result = main.call(&mut *store, ());
     let run_ns = store.data().ambient.monotonic_ns() - began_ns;
     let cpu_ns = thread_cpu_ns() - cpu_began_ns;
     let guest = store.data_mut();
-    let mut end = end_of(
-        result,
-        guest.refused_growth.as_deref(),
-        function.stack_bytes,
-    );
+    let mut end = end_of(result, guest, function.stack_bytes);
     if guest.overtaken
         && let End::Failed(error) = end
     {

@@ -1,5 +1,6 @@
 //! Why a guest ends before its `_start` returns, and what to call it.
 
+use crate::guest::Guest;
 use ganglion_types::{End, Error, ErrorKind};
 use std::fmt;
 use wasmtime::Trap;
@@ -33,13 +34,11 @@ pub(crate) fn because(error: Error) -> wasmtime::Error {
     Stop::Because(error).into()
 }
 
-/// What a call of the guest came to. `refused_growth` is what the limiter said when it last refused memory: a trap that
-/// comes after that is most often its consequence.
-pub(crate) fn end_of(
-    result: wasmtime::Result<()>,
-    refused_growth: Option<&str>,
-    stack_bytes: u64,
-) -> End {
+/// What a call of the guest came to.
+///
+/// The trap of a poll is an access outside of the memory, as others are; so the guest is asked whether it might go on. A
+/// trap that comes after memory was refused is most often the consequence, which is then told with it.
+pub(crate) fn end_of(result: wasmtime::Result<()>, guest: &Guest, stack_bytes: u64) -> End {
     let Err(error) = result else {
         return End::Exited(0);
     };
@@ -55,6 +54,12 @@ pub(crate) fn end_of(
             format!("the engine failed: {error:#}"),
         ));
     };
+    if *trap == Trap::MemoryOutOfBounds
+        && guest.slot.tripped()
+        && let Err(stop) = guest.may_go_on()
+    {
+        return End::Failed(stop);
+    }
     let what = match trap {
         Trap::StackOverflow => {
             format!("the call stack is exhausted, limit {stack_bytes} bytes (setting limits.stack)")
@@ -65,7 +70,8 @@ pub(crate) fn end_of(
         }
         other => other.to_string(),
     };
-    let after = refused_growth
+    let refused = guest.refused_growth.as_deref();
+    let after = refused
         .map(|why| format!(", after {why}"))
         .unwrap_or_default();
     End::Failed(Error::guest(format!("trap: {what}{after}")))

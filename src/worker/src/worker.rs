@@ -1,14 +1,14 @@
 //! A node's worker: takes calls or refuses them, and gives each a thread.
 
-use crate::epochs::Epochs;
 use crate::function::Function;
 use crate::functions::Functions;
 use crate::guest::{ObjectUse, Reach};
 use crate::host;
+use crate::interrupt::Interrupter;
 use crate::memory::EngineMemory;
 use crate::offload::{Offloads, Taken, take};
 use crate::rehearsal::Rehearsal;
-use crate::run::{Ran, Start, run, thread_cpu_ns};
+use crate::run::{Ran, Start, Surroundings, run, thread_cpu_ns};
 use crate::wait::Waiting;
 use async_trait::async_trait;
 use ganglion_registry::Modules;
@@ -63,8 +63,8 @@ pub struct WorkerParts {
     pub modules: Arc<Modules>,
     /// The slots of that engine.
     pub memory: EngineMemory,
-    /// The beat of that engine.
-    pub epochs: Arc<Epochs>,
+    /// What stops the guests of that engine.
+    pub interrupter: Arc<Interrupter>,
     /// The objects that guests reach; on a storage node it has that node's own as files.
     pub store: Arc<dyn ObjectStore>,
     /// The other nodes that the middle of a call can go to.
@@ -85,11 +85,9 @@ struct Shared {
     node: NodeId,
     site: Site,
     functions: Functions,
-    memory: EngineMemory,
-    epochs: Arc<Epochs>,
+    around: Surroundings,
     store: Arc<dyn ObjectStore>,
     offloads: Arc<Offloads>,
-    ambient: Arc<dyn Ambient>,
     inline: Inline,
     settings: WorkerSettings,
     permits: Arc<Semaphore>,
@@ -108,32 +106,29 @@ impl Worker {
             site,
             modules,
             memory,
-            epochs,
+            interrupter,
             store,
             neighbours,
             ambient,
             inline,
             settings,
         } = parts;
+        let around = Surroundings {
+            memory,
+            interrupter,
+            ambient,
+        };
         let linker = host::linker(modules.engine())
             .map_err(|error| Error::internal(format!("the host interface: {error:#}")))?;
-        let functions = Functions::new(
-            modules,
-            linker,
-            memory.clone(),
-            ambient.clone(),
-            settings.stack_bytes,
-        );
+        let functions = Functions::new(modules, linker, around.clone(), settings.stack_bytes);
         let offloads = Offloads::new(node.clone(), neighbours, store.clone(), settings.size_age);
         Ok(Self(Arc::new(Shared {
             offloads: Arc::new(offloads),
             node,
             site,
             functions,
-            memory,
-            epochs,
+            around,
             store,
-            ambient,
             inline,
             permits: Arc::new(Semaphore::new(settings.permits as usize)),
             settings,
@@ -162,7 +157,7 @@ impl Worker {
         let Shared {
             functions,
             memory,
-            ambient,
+            around,
             ..
         } = &*self.0;
         let call = Arc::new(call);
@@ -171,8 +166,7 @@ impl Worker {
             ready: functions.load(&call).await?,
             new,
             start_up,
-            memory: memory.clone(),
-            ambient: ambient.clone(),
+            around: around.clone(),
             call,
         })
     }
@@ -192,7 +186,7 @@ impl Worker {
 impl Executor for Worker {
     async fn execute(&self, call: Call) -> Result<Answer> {
         let worker = &self.0;
-        let arrived_ns = worker.ambient.monotonic_ns();
+        let arrived_ns = worker.around.ambient.monotonic_ns();
         worker.admit(&call, arrived_ns)?;
         let call = Arc::new(call);
         let (function, start) = match worker.functions.ready(&call.module, arrived_ns) {
@@ -207,7 +201,7 @@ impl Executor for Worker {
     /// Takes the middle of a call when there is a permit for it now: its caller can run it as well, and does not wait in a queue.
     async fn offload(&self, offload: Offload) -> Result<Offloaded> {
         let worker = &self.0;
-        let arrived_ns = worker.ambient.monotonic_ns();
+        let arrived_ns = worker.around.ambient.monotonic_ns();
         worker.admit(&offload.call, arrived_ns)?;
         let Ok(permit) = worker.permits.clone().try_acquire_owned() else {
             return Err(Error::busy(format!(
@@ -253,7 +247,7 @@ impl Shared {
             return Ok(permit);
         }
         let _queued = Counted::up(&self.queued);
-        let remaining = call.deadline.remaining(self.ambient.monotonic_ns());
+        let remaining = call.deadline.remaining(self.around.ambient.monotonic_ns());
         match tokio::time::timeout(remaining, self.permits.clone().acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(Error::unavailable(format!(
@@ -290,11 +284,11 @@ impl Shared {
         self: &Arc<Self>,
         run: impl FnOnce(&Self, Arc<AtomicBool>) -> Result<R> + Send + 'static,
     ) -> Result<R> {
-        let cancel = CancelOnDrop(Arc::new(AtomicBool::new(false)));
-        let (worker, cancelled) = (self.clone(), cancel.0.clone());
-        let ran = tokio::task::spawn_blocking(move || run(&worker, cancelled));
-        ran.await
-            .map_err(|error| Error::internal(format!("a guest's thread ended early: {error}")))?
+        let mut cancel = CancelOnDrop::of(&self.around.interrupter);
+        let (worker, cancelled) = (self.clone(), cancel.cancelled.clone());
+        let ran = tokio::task::spawn_blocking(move || run(&worker, cancelled)).await;
+        cancel.over = true;
+        ran.map_err(|error| Error::internal(format!("a guest's thread ended early: {error}")))?
     }
 
     async fn take(
@@ -321,9 +315,8 @@ impl Shared {
 
     fn take_here(&self, function: &Function, offload: &Offload, start: Start) -> Result<Taken> {
         let _running = Counted::up(&self.running);
-        let _beat = self.epochs.guest();
         let cpu_began_ns = thread_cpu_ns();
-        let taken = take(function, &self.memory, start, offload)?;
+        let taken = take(function, &self.around, start, offload)?;
         // With the delta's way in and out, which are most of it.
         let cpu_ns = thread_cpu_ns() - cpu_began_ns;
         function
@@ -346,11 +339,10 @@ impl Shared {
             self.permits.clone(),
             permit,
             call.deadline,
-            self.ambient.clone(),
+            self.around.ambient.clone(),
         );
         Start {
             call,
-            ambient: self.ambient.clone(),
             cancelled,
             reach: Some(Reach {
                 node: self.node.clone(),
@@ -371,9 +363,8 @@ impl Shared {
         inline: Option<OwnedSemaphorePermit>,
     ) -> Result<Ran> {
         let _running = Counted::up(&self.running);
-        let _beat = self.epochs.guest();
         let start = self.start(call, permit, cancelled, inline);
-        let ran = run(function, &self.memory, start)?;
+        let ran = run(function, &self.around, start)?;
         function
             .streak
             .kept_its_thread(ran.cpu_ns + ran.objects.link_ns);
@@ -422,7 +413,7 @@ impl Shared {
         arrived_ns: u64,
         start: Started,
     ) -> Usage {
-        let elapsed_ns = self.ambient.monotonic_ns() - arrived_ns;
+        let elapsed_ns = self.around.ambient.monotonic_ns() - arrived_ns;
         Usage {
             wait_ns: elapsed_ns.saturating_sub(run_ns),
             run_ns,
@@ -450,11 +441,29 @@ impl Shared {
 }
 
 /// Stops the guest when its caller no longer waits.
-struct CancelOnDrop(Arc<AtomicBool>);
+struct CancelOnDrop<'a> {
+    cancelled: Arc<AtomicBool>,
+    interrupter: &'a Interrupter,
+    /// Whether the guest has ended.
+    over: bool,
+}
 
-impl Drop for CancelOnDrop {
+impl<'a> CancelOnDrop<'a> {
+    fn of(interrupter: &'a Interrupter) -> Self {
+        Self {
+            cancelled: Arc::default(),
+            interrupter,
+            over: false,
+        }
+    }
+}
+
+impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        if !self.over {
+            self.cancelled.store(true, Ordering::Relaxed);
+            self.interrupter.look();
+        }
     }
 }
 

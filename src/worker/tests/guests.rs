@@ -199,39 +199,41 @@ async fn start_up_code_that_fails_fails_the_call_and_says_which() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_loops_for_ever_is_stopped_at_its_deadline() {
-    let lab = Lab::new();
-    let looping = lab.add(&body("(loop (br 0))")).await;
-    let mut call = lab.call(looping, "");
-    call.deadline = lab.deadline(Duration::from_millis(200));
-    let began = lab.now_ns();
-    let answer = lab.execute(call).await.unwrap();
-    let late_ms = (lab.now_ns() - began) / 1_000_000 - 200;
-    assert_eq!(failure(&answer).0, ErrorKind::Deadline);
-    assert!(
-        failure(&answer).1.contains("limits.call_time"),
-        "{}",
-        failure(&answer).1
-    );
-    assert!(late_ms < 50, "{late_ms} ms late");
-    assert_eq!(
-        lab.run(lab.add(ECHO).await, "next").await.output.unwrap(),
-        "next"
-    );
+    for lab in Lab::interrupted_by_each() {
+        let looping = lab.add(&body("(loop (br 0))")).await;
+        let mut call = lab.call(looping, "");
+        call.deadline = lab.deadline(Duration::from_millis(200));
+        let began = lab.now_ns();
+        let answer = lab.execute(call).await.unwrap();
+        let late_ms = (lab.now_ns() - began) / 1_000_000 - 200;
+        assert_eq!(failure(&answer).0, ErrorKind::Deadline);
+        assert!(
+            failure(&answer).1.contains("limits.call_time"),
+            "{}",
+            failure(&answer).1
+        );
+        assert!(late_ms < 50, "{late_ms} ms late");
+        assert_eq!(
+            lab.run(lab.add(ECHO).await, "next").await.output.unwrap(),
+            "next"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_goes_away_takes_its_guest_with_it() {
-    let lab = Lab::new();
-    let looping = lab.add(&body("(loop (br 0))")).await;
-    let calls: Vec<_> = (0..3)
-        .map(|_| tokio::spawn(lab.execute(lab.call(looping, ""))))
-        .collect();
-    lab.until(|load| load.running > 0).await;
-    for call in calls {
-        call.abort();
+    for lab in Lab::interrupted_by_each() {
+        let looping = lab.add(&body("(loop (br 0))")).await;
+        let calls: Vec<_> = (0..3)
+            .map(|_| tokio::spawn(lab.execute(lab.call(looping, ""))))
+            .collect();
+        lab.until(|load| load.running > 0).await;
+        for call in calls {
+            call.abort();
+        }
+        lab.until(|load| load.running == 0 && load.queued == 0)
+            .await;
     }
-    lab.until(|load| load.running == 0 && load.queued == 0)
-        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use ganglion_gateway::{
     Drain, Gateway, GatewayParts, GatewaySettings, Peers, ServeSettings, serve,
 };
-use ganglion_registry::{Catalog, Modules, engine_config};
+use ganglion_registry::{Catalog, Engine, Interruption, Modules};
 use ganglion_store::{MemoryStore, ObjectStore};
 use ganglion_types::{
     Ambient, Answer, Call, CallIds, End, Executor, LinkEstimate, Load, ModuleLimits, NodeId, Peer,
@@ -121,7 +121,7 @@ async fn gateway(modules: &std::path::Path) -> Gateway {
         ambient.clone(),
         1 << 30,
     ));
-    let engine = wasmtime::Engine::new(&engine_config(1 << 20)).unwrap();
+    let engine = Engine::new(1 << 20, Interruption::Poll).unwrap();
     let modules = Modules::open(engine, modules, store.clone(), ModuleLimits::default()).unwrap();
     let catalog = Catalog::new(
         store.clone(),

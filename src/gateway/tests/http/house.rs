@@ -5,7 +5,7 @@ use bytes::Bytes;
 use ganglion_gateway::{
     Drain, Gateway, GatewayParts, GatewaySettings, Peers, ServeSettings, serve,
 };
-use ganglion_registry::{Catalog, Modules, engine_config};
+use ganglion_registry::{Catalog, Engine, Interruption, Modules};
 use ganglion_store::{MemoryStore, ObjectStore};
 use ganglion_types::{Ambient, CallIds, ModuleLimits, NodeId, Peer, Site};
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -90,7 +90,7 @@ pub(crate) async fn house_with(
     let store =
         store.unwrap_or_else(|| Arc::new(MemoryStore::new(Some(home), ambient.clone(), 1 << 40)));
     let dir = tempfile::tempdir().unwrap();
-    let engine = wasmtime::Engine::new(&engine_config(1 << 20)).unwrap();
+    let engine = Engine::new(1 << 20, Interruption::Poll).unwrap();
     let modules =
         Modules::open(engine, dir.path(), store.clone(), ModuleLimits::default()).unwrap();
     let modules = Arc::new(modules);

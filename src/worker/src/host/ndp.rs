@@ -5,6 +5,7 @@
 use super::windows;
 use crate::guest::{Guest, bytes_at, memory_and_guest};
 use crate::offload::{self, overtaken};
+use crate::stop::because;
 use bytes::Bytes;
 use ganglion_registry::abi::{ENV, PUT};
 use ganglion_store::{ByteRange, CommitId, PutOptions};
@@ -187,7 +188,7 @@ fn make_certain(guest: &mut Guest) -> Result<()> {
         reach.waiting.wait(tokio::time::sleep(NOTICE))?;
         guest.certain_ns = guest.ambient.monotonic_ns();
     }
-    guest.may_go_on()
+    guest.may_go_on().map_err(because)
 }
 
 /// Runs a function of the table beside an object: at its home, where that is worth the way, or here.

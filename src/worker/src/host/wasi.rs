@@ -5,7 +5,7 @@
 //! asynchronous runtime. Source of the types and numbers: the `wasi_snapshot_preview1` witx files.
 
 use crate::guest::{Guest, memory_and_guest};
-use crate::stop::Stop;
+use crate::stop::{Stop, because};
 use ganglion_registry::abi::WASI;
 use wasmtime::{Caller, Linker, Result};
 
@@ -198,12 +198,21 @@ fn clock_time_get(
     }))
 }
 
+/// A guest may ask for all of its memory at once; between two pieces it can be stopped.
+const RANDOM_PIECE_BYTES: usize = 1 << 20;
+
 fn random_get(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Result<i32> {
     let (memory, guest) = memory_and_guest(&mut caller)?;
-    let filled = GuestMemory(memory)
-        .bytes(pointer, length)
-        .map(|buffer| guest.ambient.fill_random(buffer));
-    Ok(errno(filled))
+    match GuestMemory(memory).bytes(pointer, length) {
+        Ok(buffer) => {
+            for piece in buffer.chunks_mut(RANDOM_PIECE_BYTES) {
+                guest.may_go_on().map_err(because)?;
+                guest.ambient.fill_random(piece);
+            }
+            Ok(Errno::Success as i32)
+        }
+        Err(error) => Ok(error as i32),
+    }
 }
 
 const SUBSCRIPTION_BYTES: u32 = 48;

@@ -5,8 +5,7 @@ use super::{Callee, DELTA_BYTES_MAX};
 use crate::function::Function;
 use crate::guest::{Guest, ObjectUse};
 use crate::host::windows;
-use crate::memory::EngineMemory;
-use crate::run::{Start, instantiate, thread_cpu_ns};
+use crate::run::{Start, Surroundings, instantiate, thread_cpu_ns};
 use crate::stop::end_of;
 use bytes::Bytes;
 use ganglion_types::{
@@ -36,7 +35,7 @@ pub(crate) struct Taken {
 /// cannot be told.
 pub(crate) fn take(
     function: &Function,
-    memory: &EngineMemory,
+    around: &Surroundings,
     start: Start,
     offload: &Offload,
 ) -> Result<Taken> {
@@ -47,13 +46,17 @@ pub(crate) fn take(
             offload.call.function
         )));
     }
-    let (mut store, _) = instantiate(function, memory, start)?;
-    let mut context = store.as_context_mut();
-    let stopped = |error: wasmtime::Error| match end_of(Err(error), None, function.stack_bytes) {
-        End::Failed(error) => error,
-        End::Exited(_) => Error::internal("a guest exited before it ran"),
-    };
-    restore(&mut context, offload).map_err(stopped)??;
+    let mut live = instantiate(function, around, start)?;
+    let mut context = live.store.as_context_mut();
+    match restore(&mut context, offload) {
+        Ok(restored) => restored?,
+        Err(stopped) => {
+            return Err(match end_of(Err(stopped), context.data(), function.stack_bytes) {
+                End::Failed(error) => error,
+                End::Exited(_) => Error::internal("a guest exited before it ran"),
+            });
+        }
+    }
     let callee = Callee::find(&mut context, offload.function, offload.arguments.len());
     let callee = callee.ok_or_else(|| Error::invalid("there is no such function in the table"))?;
     let mark = context.data().openings;
@@ -82,8 +85,7 @@ pub(crate) fn take(
             (Returned::Value(value), Some(changes))
         }
         Err(error) => {
-            let refused = guest.refused_growth.as_deref();
-            match end_of(Err(error), refused, function.stack_bytes) {
+            match end_of(Err(error), guest, function.stack_bytes) {
                 End::Failed(error) if guest.overtaken => return Err(error),
                 End::Failed(error) => (Returned::Failed(error), None),
                 End::Exited(code) => (Returned::Exited(code), None),

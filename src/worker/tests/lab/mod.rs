@@ -10,9 +10,11 @@
     reason = "a test is allowed to panic and has a real clock"
 )]
 
+pub mod program;
+
 use async_trait::async_trait;
 use bytes::Bytes;
-use ganglion_registry::Modules;
+use ganglion_registry::{Interruption, Modules};
 use ganglion_store::{
     ByteRange, Condition, ListPage, MemoryStore, ObjectMeta, ObjectRead, ObjectStore, ObjectUpload,
     ObjectView, PutOptions, Version,
@@ -22,9 +24,11 @@ use ganglion_types::{
     Executor, FunctionRef, Key, LinkEstimate, Load, ModuleLimits, Ndp, Neighbours, NodeId,
     ObjectKey, Offload, Offloaded, Peer, Result, Site,
 };
-use ganglion_worker::{EngineMemory, Epochs, Inline, Worker, WorkerParts, WorkerSettings, engine};
+use ganglion_worker::{
+    EngineMemory, Inline, Interrupter, Worker, WorkerParts, WorkerSettings, engine,
+};
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -51,11 +55,27 @@ impl Lab {
     pub const QUEUE: u32 = 3;
 
     pub fn new() -> Self {
-        Self::with_objects(Where::Here)
+        Self::of(Where::Here, Interruption::Poll)
     }
 
     pub fn with_objects(place: Where) -> Self {
-        let clock = Arc::new(Clock(Instant::now()));
+        Self::of(place, Interruption::Poll)
+    }
+
+    pub fn interrupted_by(interruption: Interruption) -> Self {
+        Self::of(Where::Here, interruption)
+    }
+
+    /// One for each way that an operator can choose.
+    pub fn interrupted_by_each() -> [Self; 2] {
+        [Interruption::Poll, Interruption::Epoch].map(Self::interrupted_by)
+    }
+
+    fn of(place: Where, interruption: Interruption) -> Self {
+        let clock = Arc::new(Clock {
+            began: Instant::now(),
+            random_takes_ms: AtomicU64::new(0),
+        });
         let here = NodeId::new("here").unwrap();
         let home = if place == Where::Here {
             here.clone()
@@ -112,7 +132,7 @@ impl Lab {
     ) -> Self {
         let artefacts = tempfile::tempdir().unwrap();
         let memory = EngineMemory::new(16);
-        let engine = engine(STACK_BYTES as usize, &memory).unwrap();
+        let engine = engine(STACK_BYTES as usize, interruption, &memory).unwrap();
         let limits = ModuleLimits {
             stack_bytes: STACK_BYTES.into(),
             ..ModuleLimits::default()
@@ -124,7 +144,7 @@ impl Lab {
             site,
             modules: modules.clone(),
             memory,
-            epochs: Arc::new(Epochs::start(engine).unwrap()),
+            interrupter: Arc::new(Interrupter::start(&engine, clock.clone()).unwrap()),
             store: objects.clone(),
             neighbours,
             ambient: clock.clone(),
@@ -154,8 +174,17 @@ impl Lab {
     }
 
     pub async fn add(&self, text: &str) -> ContentHash {
-        let wasm = wat::parse_str(text).unwrap();
+        self.add_wasm(wat::parse_str(text).unwrap()).await
+    }
+
+    pub async fn add_wasm(&self, wasm: Vec<u8>) -> ContentHash {
         self.modules.add(wasm.into()).await.unwrap().hash
+    }
+
+    /// From now on `random_get` is a host call that keeps its guest so long.
+    pub fn random_takes(&self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap();
+        self.clock.random_takes_ms.store(ms, Ordering::Relaxed);
     }
 
     pub fn call(&self, module: ContentHash, input: &str) -> Call {
@@ -309,16 +338,21 @@ fn object(key: &str) -> ObjectKey {
     ObjectKey::new("lab", key).unwrap()
 }
 
-struct Clock(Instant);
+struct Clock {
+    began: Instant,
+    random_takes_ms: AtomicU64,
+}
 
 impl Ambient for Clock {
     fn monotonic_ns(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_nanos()).unwrap() + 1_000_000_000
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap() + 1_000_000_000
     }
     fn unix_ns(&self) -> u64 {
         1_700_000_000_000_000_000
     }
     fn fill_random(&self, buffer: &mut [u8]) {
+        let takes_ms = self.random_takes_ms.load(Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(takes_ms));
         buffer.fill(4);
     }
 }
