@@ -127,7 +127,9 @@ fn another_protocol_is_refused_with_both_numbers() {
     };
     let error = check_hello(&hello).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.message().contains("42") && !error.message().contains('\n'));
+    assert!(
+        error.message().contains(&(PROTOCOL + 41).to_string()) && !error.message().contains('\n')
+    );
     hello.protocol = PROTOCOL;
     assert_eq!(check_hello(&hello).unwrap_err().kind(), ErrorKind::Corrupt);
     hello.node = "n1".into();

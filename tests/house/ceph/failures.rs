@@ -240,8 +240,14 @@ async fn a_full_pool_takes_no_writes_at_once_by_name_and_is_read_and_emptied_as_
     let lab = CephLab::up().await;
     lab.store_texts(&keys(4)).await;
     tokio::task::block_in_place(|| lab.ceph.set_full(true)).unwrap();
-    // The OSDs hear of it a moment after the monitor says so.
-    let more = async || Called::of(lab.api().put("/v1/objects/ndp/more", "x").await).await;
+    // The OSDs hear of it a moment after the monitor says so. A write that makes nothing larger is never refused, so each try
+    // is of a new object.
+    let mut tries = 0;
+    let mut more = async || {
+        tries += 1;
+        let path = format!("/v1/objects/ndp/more-{tries}");
+        Called::of(lab.api().put(&path, "x").await).await
+    };
     until(async || !more().await.status.is_success()).await;
     let refused = more().await;
     let (kind, message) = refused.error();
@@ -250,7 +256,7 @@ async fn a_full_pool_takes_no_writes_at_once_by_name_and_is_read_and_emptied_as_
         (503, "Unavailable")
     );
     assert!(
-        message.contains("full") && message.contains("ganglion") && message.contains("ndp/more"),
+        message.contains("full") && message.contains("ganglion") && message.contains("ndp/more-"),
         "{message}"
     );
     lab.count_words("text-0", "").await;

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use ganglion_store::{
     ByteRange, CommitId, Condition, ObjectStore, PutOptions, RadosOptions, RadosStore,
 };
-use ganglion_types::{CallId, ErrorKind};
+use ganglion_types::{CallId, Error, ErrorKind, ObjectKey};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -48,8 +48,6 @@ fn now() -> Instant {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_without_an_answer_is_resolved_as_soon_as_the_osd_goes_on() {
     let (lab, store) = lonely().await;
-    // Long enough for the OSD to be stopped while it is on its way, behind the look that a guarded write begins with.
-    let body = Bytes::from(vec![7; 32 << 20]);
     for (name, options) in [
         ("blind", PutOptions::default()),
         ("named", effect(1, Condition::None)),
@@ -62,38 +60,55 @@ async fn a_write_without_an_answer_is_resolved_as_soon_as_the_osd_goes_on() {
         ),
         ("both", effect(2, Condition::Absent)),
     ] {
-        let key = key("hung", name);
-        let writing = async {
-            let outcome = store.put(&key, body.clone(), options).await;
-            (outcome, now())
-        };
-        let hanging = async {
-            tokio::time::sleep(Duration::from_millis(15)).await;
-            lab.hang_osd(0);
-            tokio::time::sleep(OP_TIME + Duration::from_millis(500)).await;
-            lab.ceph.resume_osd(0).unwrap();
-            now()
-        };
-        let ((outcome, ended), resumed) = tokio::join!(writing, hanging);
-        let meta = outcome.unwrap();
-        assert!(
-            ended > resumed,
-            "{name}: it was written before the OSD was stopped"
-        );
-        let took = ended - resumed;
-        assert!(
-            took < Duration::from_millis(1500),
-            "{name}: {took:?} after the OSD went on"
-        );
-        let read = store.get(&key, ByteRange::ALL, None).await.unwrap();
-        assert!(read.meta == meta && read.bytes == body, "{name}");
-        if options.commit.is_some() {
-            assert_eq!(
-                store.put(&key, "again".into(), options).await.unwrap(),
-                meta
-            );
+        let mut tries = (0..20).map(|number| key("hung", &format!("{name}-{number}")));
+        let mut resolved = false;
+        while !resolved {
+            let key = tries.next().expect("no write was on its way");
+            resolved = hang_while_writing(&lab, &store, &key, options).await;
         }
     }
+}
+
+/// Stops the OSD while a write is on its way, if that comes about: the write may be done before, or not yet behind the look
+/// that a guarded one begins with.
+async fn hang_while_writing(
+    lab: &Lab,
+    store: &RadosStore,
+    key: &ObjectKey,
+    options: PutOptions,
+) -> bool {
+    // Long enough on its way to be met there.
+    let body = Bytes::from(vec![7; 32 << 20]);
+    let writing = async {
+        let outcome = store.put(key, body.clone(), options).await;
+        (outcome, now())
+    };
+    let hanging = async {
+        tokio::time::sleep(Duration::from_millis(15)).await;
+        lab.hang_osd(0);
+        tokio::time::sleep(OP_TIME + Duration::from_millis(500)).await;
+        lab.ceph.resume_osd(0).unwrap();
+        now()
+    };
+    let ((outcome, ended), resumed) = tokio::join!(writing, hanging);
+    if ended < resumed {
+        let looked_in_vain = |error: Error| error.kind() == ErrorKind::Unavailable;
+        assert!(outcome.err().is_none_or(looked_in_vain));
+        return false;
+    }
+    let meta = outcome.unwrap();
+    let took = ended - resumed;
+    assert!(
+        took < Duration::from_millis(1500),
+        "{key}: {took:?} after the OSD went on"
+    );
+    let read = store.get(key, ByteRange::ALL, None).await.unwrap();
+    assert!(read.meta == meta && read.bytes == body, "{key}");
+    if options.commit.is_some() {
+        let again = store.put(key, "again".into(), options).await;
+        assert_eq!(again.unwrap(), meta);
+    }
+    true
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,14 +215,18 @@ async fn a_full_pool_refuses_writes_at_once_and_lets_reads_and_deletes_through()
             .unwrap();
     }
     lab.ceph.set_full(true).unwrap();
+    let mut tries = 0;
     for options in [PutOptions::default(), effect(1, Condition::None)] {
-        let refused = eventually("the pool is full", || async {
-            // What takes no more room than before is let through.
-            let writing = store.put(&keys[0], "longer".into(), options);
-            timeout(Duration::from_secs(3), writing)
-                .await
-                .unwrap()
-                .err()
+        let refused = eventually("the pool is full", || {
+            // What takes no more room than before is let through, so each try is of a new object.
+            tries += 1;
+            let new = key("full", &format!("new-{tries}"));
+            let store = &store;
+            async move {
+                let writing = store.put(&new, "x".into(), options);
+                let outcome = timeout(Duration::from_secs(3), writing).await;
+                outcome.unwrap().err()
+            }
         });
         let error = refused.await;
         assert_eq!(error.kind(), ErrorKind::Unavailable);

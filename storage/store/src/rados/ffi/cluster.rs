@@ -1,6 +1,6 @@
 //! A connection to a cluster.
 
-use super::check;
+use super::{check, ending};
 use rados_sys as sys;
 use rustix::io::Errno;
 use std::cell::Cell;
@@ -50,6 +50,7 @@ impl Raw {
         // SAFETY: the handle came from `rados_create2`, and only `Handle::drop` gets here, once. Namespaces and operations hold
         // the cluster, so none is left.
         unsafe { sys::rados_shutdown(self.0) };
+        ending::closed();
     }
 }
 
@@ -60,10 +61,11 @@ impl Unconnected {
     /// A handle for `user` (`client.NAME`), with librados' defaults.
     pub(in crate::rados) fn create(user: &CStr) -> Result<Self, Errno> {
         let mut handle = ptr::null_mut();
+        ending::opening();
         // SAFETY: both strings end with a NUL and live through the call; `handle` is written only.
         let code =
             unsafe { sys::rados_create2(&raw mut handle, c"ceph".as_ptr(), user.as_ptr(), 0) };
-        check(code)?;
+        check(code).inspect_err(|_| ending::closed())?;
         Ok(Self(Handle(Raw(handle))))
     }
 

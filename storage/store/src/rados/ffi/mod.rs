@@ -13,12 +13,13 @@
 //! Three rules make it sound. What librados may touch belongs to the operation and lives until its callback has come, whether
 //! or not the future is still there ([`operation`]). Memory that a caller lends is lent to a function that does not return
 //! before that ([`lent`]). The cluster is shut down by whoever lets go of it last, but never from inside a callback
-//! ([`cluster`]).
+//! ([`cluster`]). And a process that ends under a connection ends without librados' destructors ([`ending`]).
 //!
 //! Absent on purpose: calls that the header of a later release has and librados 16.2 has not (`rados_*2`), synchronous
 //! input and output (it would hold up a runtime's thread), watch and notify, locks and snapshots.
 
 mod cluster;
+mod ending;
 mod lent;
 mod listing;
 mod namespace;
