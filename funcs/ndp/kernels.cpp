@@ -24,7 +24,7 @@ using Kernel = std::uint64_t (*)(const ganglion::Object&);
 
 std::uint64_t sum(const ganglion::Object& object)
 {
-    return ganglion::kernels::sum(object.data(), object.size());
+    return ganglion::kernels::sum_bytes(object.data(), object.size());
 }
 
 std::uint64_t lines(const ganglion::Object& object)
