@@ -155,10 +155,7 @@ impl Worker {
     /// As for a first call.
     pub async fn rehearse(&self, call: Call) -> Result<Rehearsal> {
         let Shared {
-            functions,
-            memory,
-            around,
-            ..
+            functions, around, ..
         } = &*self.0;
         let call = Arc::new(call);
         let (new, start_up) = functions.before_start_up(call.module).await?;

@@ -133,13 +133,13 @@ async fn subjects(bed: &Bed, store: &Arc<dyn ObjectStore>) -> Result<Vec<Subject
 }
 
 impl Subject {
-    fn turn(&self, bed: &Bed, times: &mut Times) -> Result<()> {
+    fn turn<'a>(&'a self, bed: &Bed, times: &mut Times) -> Result<()> {
         let mut add = |way: Way, ns: u64| match times.iter_mut().find(|(had, _)| *had == way) {
             Some((_, times)) => times.push(ns),
             None => times.push((way, vec![ns])),
         };
         let now_ns = || bed.clock.monotonic_ns();
-        let mut made = |way: Way, make: &dyn Fn() -> Result<Standing>| {
+        let mut made = |way: Way, make: &dyn Fn() -> Result<Standing<'a>>| {
             let began_ns = now_ns();
             let standing = make()?;
             let ready_ns = now_ns();

@@ -51,10 +51,12 @@ pub(crate) fn take(
     match restore(&mut context, offload) {
         Ok(restored) => restored?,
         Err(stopped) => {
-            return Err(match end_of(Err(stopped), context.data(), function.stack_bytes) {
-                End::Failed(error) => error,
-                End::Exited(_) => Error::internal("a guest exited before it ran"),
-            });
+            return Err(
+                match end_of(Err(stopped), context.data(), function.stack_bytes) {
+                    End::Failed(error) => error,
+                    End::Exited(_) => Error::internal("a guest exited before it ran"),
+                },
+            );
         }
     }
     let callee = Callee::find(&mut context, offload.function, offload.arguments.len());
@@ -84,13 +86,11 @@ pub(crate) fn take(
             })?;
             (Returned::Value(value), Some(changes))
         }
-        Err(error) => {
-            match end_of(Err(error), guest, function.stack_bytes) {
-                End::Failed(error) if guest.overtaken => return Err(error),
-                End::Failed(error) => (Returned::Failed(error), None),
-                End::Exited(code) => (Returned::Exited(code), None),
-            }
-        }
+        Err(error) => match end_of(Err(error), guest, function.stack_bytes) {
+            End::Failed(error) if guest.overtaken => return Err(error),
+            End::Failed(error) => (Returned::Failed(error), None),
+            End::Exited(code) => (Returned::Exited(code), None),
+        },
     };
     Ok(Taken {
         returned,

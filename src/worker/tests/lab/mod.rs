@@ -55,15 +55,15 @@ impl Lab {
     pub const QUEUE: u32 = 3;
 
     pub fn new() -> Self {
-        Self::of(Where::Here, Interruption::Poll)
+        Self::at(Where::Here, Interruption::Poll)
     }
 
     pub fn with_objects(place: Where) -> Self {
-        Self::of(place, Interruption::Poll)
+        Self::at(place, Interruption::Poll)
     }
 
     pub fn interrupted_by(interruption: Interruption) -> Self {
-        Self::of(Where::Here, interruption)
+        Self::at(Where::Here, interruption)
     }
 
     /// One for each way that an operator can choose.
@@ -71,11 +71,8 @@ impl Lab {
         [Interruption::Poll, Interruption::Epoch].map(Self::interrupted_by)
     }
 
-    fn of(place: Where, interruption: Interruption) -> Self {
-        let clock = Arc::new(Clock {
-            began: Instant::now(),
-            random_takes_ms: AtomicU64::new(0),
-        });
+    fn at(place: Where, interruption: Interruption) -> Self {
+        let clock = Arc::new(Clock::new());
         let here = NodeId::new("here").unwrap();
         let home = if place == Where::Here {
             here.clone()
@@ -94,13 +91,14 @@ impl Lab {
             (objects.clone(), objects),
             clock,
             Arc::new(Alone),
+            interruption,
         )
     }
 
     /// A compute node, and the storage node that holds the objects beside it, which it can hand the middle of a call to. What the
     /// neighbour makes of that is up to `fate`.
     pub fn with_neighbour(fate: Fate) -> (Self, Arc<Neighbour>) {
-        let clock = Arc::new(Clock(Instant::now()));
+        let clock = Arc::new(Clock::new());
         let (compute, storage) = (node("compute-0"), node("storage-1"));
         let stored: Arc<dyn ObjectStore> = Arc::new(MemoryStore::new(
             Some(storage.clone()),
@@ -112,6 +110,7 @@ impl Lab {
             (stored.clone(), stored.clone()),
             clock.clone(),
             Arc::new(Alone),
+            Interruption::Poll,
         );
         let neighbour = Arc::new(Neighbour {
             home,
@@ -120,7 +119,13 @@ impl Lab {
         });
         let seen: Arc<dyn ObjectStore> = Arc::new(Afar(stored.clone()));
         let neighbours = Arc::new(Beside(neighbour.clone()));
-        let lab = Self::of((compute, Site::Compute), (seen, stored), clock, neighbours);
+        let lab = Self::of(
+            (compute, Site::Compute),
+            (seen, stored),
+            clock,
+            neighbours,
+            Interruption::Poll,
+        );
         (lab, neighbour)
     }
 
@@ -129,6 +134,7 @@ impl Lab {
         (objects, everywhere): (Arc<dyn ObjectStore>, Arc<dyn ObjectStore>),
         clock: Arc<Clock>,
         neighbours: Arc<dyn Neighbours>,
+        interruption: Interruption,
     ) -> Self {
         let artefacts = tempfile::tempdir().unwrap();
         let memory = EngineMemory::new(16);
@@ -166,11 +172,6 @@ impl Lab {
             ids: CallIds::new(77),
             _artefacts: artefacts,
         }
-    }
-
-    pub async fn add_wasm(&self, wasm: &[u8]) -> ContentHash {
-        let wasm = Bytes::copy_from_slice(wasm);
-        self.modules.add(wasm).await.unwrap().hash
     }
 
     pub async fn add(&self, text: &str) -> ContentHash {
@@ -341,6 +342,15 @@ fn object(key: &str) -> ObjectKey {
 struct Clock {
     began: Instant,
     random_takes_ms: AtomicU64,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            random_takes_ms: AtomicU64::new(0),
+        }
+    }
 }
 
 impl Ambient for Clock {
