@@ -122,6 +122,7 @@ impl Bed {
                 permits: 1,
                 queue_max: 1,
                 stack_bytes: ModuleLimits::default().stack_bytes,
+                delta_bytes_max: 32 << 20,
                 size_age: Duration::from_secs(30),
                 trust: Duration::from_secs(1),
             },

@@ -43,6 +43,11 @@ struct OutcomeOnly {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Placement {
+    placement: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct NodeState {
     node: String,
     site: &'static str,
@@ -118,6 +123,15 @@ struct SiteSeries {
     seconds: CallSeconds,
 }
 
+/// The series of storage calls.
+#[derive(Debug)]
+struct StorageCallSeries {
+    offloaded: Counter,
+    in_place: Counter,
+    not_taken: Counter,
+    delta_bytes: Counter,
+}
+
 /// What an object request did.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ObjectOperation {
@@ -132,6 +146,7 @@ pub(crate) enum ObjectOperation {
 pub(crate) struct Metrics {
     registry: Registry,
     sites: [SiteSeries; 2],
+    storage_calls: StorageCallSeries,
     failed: [Counter; ErrorKind::ALL.len()],
     objects: [[Counter; 2]; 5],
     uploads: [Counter; 2],
@@ -155,6 +170,8 @@ impl Metrics {
         let refusals = Family::<SiteReason, Counter>::default();
         let moved = Family::<SiteOnly, Counter>::default();
         let seconds = Family::<SiteOnly, CallSeconds>::default();
+        let storage_calls = Family::<Placement, Counter>::default();
+        let (not_taken, delta_bytes) = (Counter::default(), Counter::default());
         let objects = Family::<Operation, Counter>::default();
         let uploads = Family::<OutcomeOnly, Counter>::default();
         let (in_flight, nodes) = (Gauge::default(), Family::default());
@@ -177,6 +194,21 @@ impl Metrics {
             "call_seconds",
             "Time from a call's arrival to its answer",
             seconds.clone(),
+        );
+        registry.register(
+            "storage_calls",
+            "Storage calls of answered calls by where they ran",
+            storage_calls.clone(),
+        );
+        registry.register(
+            "storage_calls_not_taken",
+            "Storage calls that ran in place since another node had refused them, or gave no answer",
+            not_taken.clone(),
+        );
+        registry.register(
+            "storage_call_bytes",
+            "Bytes of guests' memory that crossed a link for storage calls, both ways",
+            delta_bytes.clone(),
         );
         registry.register(
             "object_operations",
@@ -203,6 +235,13 @@ impl Metrics {
                 seconds: seconds.get_or_create_owned(&SiteOnly { site }),
             }
         });
+        let placed = |placement| storage_calls.get_or_create_owned(&Placement { placement });
+        let storage_calls = StorageCallSeries {
+            offloaded: placed("offloaded"),
+            in_place: placed("in_place"),
+            not_taken,
+            delta_bytes,
+        };
         let failed = ErrorKind::ALL.map(|kind| {
             let outcome = kind.as_str();
             calls.get_or_create_owned(&SiteOutcome {
@@ -219,6 +258,7 @@ impl Metrics {
         Self {
             registry,
             sites,
+            storage_calls,
             failed,
             objects,
             uploads,
@@ -243,6 +283,11 @@ impl Metrics {
         };
         series.moved_bytes.inc_by(answer.usage.moved_bytes);
         series.seconds.0.observe(time_ns);
+        let (counted, series) = (&answer.storage_calls, &self.storage_calls);
+        series.offloaded.inc_by(counted.offloaded.into());
+        series.in_place.inc_by(counted.in_place.into());
+        series.not_taken.inc_by(counted.not_taken.into());
+        series.delta_bytes.inc_by(counted.delta_bytes);
     }
 
     /// A node had no result for a call; another may.
@@ -326,6 +371,8 @@ mod tests {
             r#"ganglion_refusals_total{site="storage",reason="busy"} 0"#,
             r#"ganglion_object_operations_total{operation="get",outcome="ok"} 0"#,
             r#"ganglion_call_seconds_bucket{le="0.0001",site="compute"} 0"#,
+            r#"ganglion_storage_calls_total{placement="offloaded"} 0"#,
+            "ganglion_storage_calls_not_taken_total 0",
             "ganglion_calls_in_flight 0",
         ] {
             assert!(text.contains(series), "{series} in\n{text}");

@@ -2,6 +2,7 @@
 
 use crate::ambient::HostAmbient;
 use crate::settings::{Settings, SiteSettings};
+use bytesize::ByteSize;
 use ganglion_registry::{Engine, Modules, stack_bytes_of};
 use ganglion_store::ObjectStore;
 use ganglion_types::{Ambient, Error, Result, Site};
@@ -88,6 +89,7 @@ impl Process {
             permits: if permits == 0 { per_core } else { permits },
             queue_max: queue,
             stack_bytes: self.settings.limits.stack.as_u64(),
+            delta_bytes_max: bytes(self.settings.limits.delta),
             size_age: self.settings.gateway.object_size_age,
             trust: self.settings.link.heartbeat / 2,
         }
@@ -109,7 +111,11 @@ pub fn build_runtime(settings: &Settings) -> Result<tokio::runtime::Runtime> {
 }
 
 fn stack_bytes(settings: &Settings) -> usize {
-    usize::try_from(settings.limits.stack.as_u64()).unwrap_or(usize::MAX)
+    bytes(settings.limits.stack)
+}
+
+fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }
 
 /// Threads that receive requests. All but one of them may be inside of a short guest.

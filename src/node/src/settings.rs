@@ -12,6 +12,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use ganglion_gateway::GatewaySettings;
 use ganglion_registry::Interruption;
 use ganglion_types::{CallLimits, Error, ModuleLimits, Result, Site};
+use ganglion_wire::DELTA_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -83,6 +84,8 @@ pub struct Limits {
     pub log: ByteSize,
     /// A call's input.
     pub input: ByteSize,
+    /// Memory that a guest may have changed for a storage call of it to go elsewhere.
+    pub delta: ByteSize,
     /// An uploaded module.
     pub module: ByteSize,
     /// Elements of a module's function table.
@@ -218,6 +221,7 @@ impl Default for Limits {
             output: ByteSize(call.output_bytes),
             log: ByteSize(call.log_bytes),
             input: ByteSize::mib(16),
+            delta: ByteSize::mib(32),
             module: ByteSize(module.module_bytes),
             table: module.table_elements,
             object: ByteSize::gib(4),
@@ -326,9 +330,16 @@ impl Settings {
     /// # Errors
     /// `Invalid`, with the key and where it came from.
     pub fn from_figment(figment: &Figment) -> Result<Self> {
-        figment
+        let settings: Self = figment
             .extract()
-            .map_err(|error| Error::invalid(format!("settings: {error}")))
+            .map_err(|error| Error::invalid(format!("settings: {error}")))?;
+        let (delta, most) = (settings.limits.delta, ByteSize(DELTA_BYTES_MAX));
+        if delta > most {
+            return Err(Error::invalid(format!(
+                "settings: limits.delta is {delta}, at most {most} fit a message between nodes"
+            )));
+        }
+        Ok(settings)
     }
 
     /// The settings of a kind of node.
@@ -382,10 +393,19 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ganglion_types::ErrorKind;
 
     fn parse(toml: &str) -> Result<Settings> {
         let defaults = Figment::from(Serialized::defaults(Settings::default()));
         Settings::from_figment(&defaults.merge(Toml::string(toml)))
+    }
+
+    #[test]
+    fn a_delta_that_no_message_takes_is_refused_by_name() {
+        assert!(parse("[limits]\ndelta = \"256 MiB\"\n").is_ok());
+        let refused = parse("[limits]\ndelta = \"257 MiB\"\n").unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Invalid);
+        assert!(refused.message().contains("limits.delta"), "{refused}");
     }
 
     #[test]

@@ -9,8 +9,9 @@ use ganglion_types::{
     Deadline, Error, Load, NodeId, Offload, Offloaded, Progress, Result, Returned, Shown, Windows,
 };
 
-/// Most memory that goes with the middle of a call, in bytes, unpacked: a guest that has changed more is not gone on with elsewhere.
-pub const DELTA_BYTES_MAX: u64 = 32 << 20;
+/// Most memory that goes with the middle of a call, in bytes, unpacked, however high an operator sets `limits.delta`: more is refused
+/// before any is allocated for it.
+pub const DELTA_BYTES_MAX: u64 = 256 << 20;
 
 /// An offload, taken apart for the wire.
 pub struct OffloadParts {

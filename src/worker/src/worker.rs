@@ -46,6 +46,8 @@ pub struct WorkerSettings {
     pub queue_max: u32,
     /// A guest's native stack, in bytes. Setting `limits.stack`.
     pub stack_bytes: u64,
+    /// Memory that a guest may have changed, in bytes, for a storage call of it to go elsewhere. Setting `limits.delta`.
+    pub delta_bytes_max: usize,
     /// How long a call may believe that its caller still waits before it asks again at its next write: less than the time after which
     /// a caller gives a silent node up. Half of setting `link.heartbeat`.
     pub trust: Duration,
@@ -121,7 +123,7 @@ impl Worker {
         let linker = host::linker(modules.engine())
             .map_err(|error| Error::internal(format!("the host interface: {error:#}")))?;
         let functions = Functions::new(modules, linker, around.clone(), settings.stack_bytes);
-        let offloads = Offloads::new(node.clone(), neighbours, store.clone(), settings.size_age);
+        let offloads = Offloads::new(node.clone(), neighbours, store.clone(), &settings);
         Ok(Self(Arc::new(Shared {
             offloads: Arc::new(offloads),
             node,

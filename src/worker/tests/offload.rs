@@ -22,6 +22,7 @@ const HEAD: &str = r#"
     (import "env" "__faasmndp_storageCallAndAwait2" (func $call2 (param i32 i32 i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+    (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
     (memory (export "memory") 2)
     (table 8 funcref)
     (func $key (i32.store (i32.const 8) (call $in (i32.const 16) (i32.const 1024))))
@@ -196,6 +197,61 @@ async fn a_missing_object_and_a_function_that_is_none_are_told_alike() {
     let module = lab.add(&module(none)).await;
     let answer = run(&lab, module, "k", Ndp::Preferred).await;
     assert_eq!(answer.output.unwrap(), (-1_i32).to_le_bytes().as_slice());
+    assert_eq!(neighbour.taken.load(Ordering::SeqCst), 0);
+}
+
+/// Both nodes start from one image, whichever of them made it: a storage call goes on with what the zygote drew.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_zygote_draws_at_random_is_drawn_once_for_all_nodes() {
+    let drawing = module(
+        r#"(elem (i32.const 1) $far)
+        (func (export "_faasm_zygote") (result i32) (call $random (i32.const 4096) (i32.const 8)))
+        (func $far (result i32) (i32.store (i32.const 4104) (i32.load (i32.const 4096))) (i32.const 0))
+        (func (export "_start") (call $key)
+            (drop (call $call0 (i32.const 16) (i32.load (i32.const 8)) (i32.const 1)))
+            (call $out (i32.const 4096) (i32.const 12)))"#,
+    );
+    for home_is_first in [false, true] {
+        let (lab, neighbour) = Lab::with_neighbour(Fate::Arrives);
+        lab.put("k", b"x").await;
+        let module = lab.add(&drawing).await;
+        if home_is_first {
+            run(&neighbour.home, module, "k", Ndp::Allowed).await;
+        }
+        let answer = run(&lab, module, "k", Ndp::Preferred).await;
+        assert_eq!(
+            answer.storage_calls.offloaded, 1,
+            "{:?}",
+            answer.storage_calls
+        );
+        let output = answer.output.unwrap();
+        assert_eq!(output[..4], output[8..]);
+        let there = run(&neighbour.home, module, "k", Ndp::Allowed).await;
+        assert_eq!(there.output.unwrap(), output);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_has_changed_more_than_the_limit_stays_and_says_so() {
+    let (lab, neighbour) = Lab::with_neighbour(Fate::Arrives);
+    lab.put("k", b"x").await;
+    let heavy = module(
+        r#"(elem (i32.const 1) $far)
+        (func $far (result i32) (call $print (i32.const 16) (i32.const 1)) (i32.const 0))
+        (func (export "_start") (call $key)
+            (drop (memory.grow (i32.const 160)))
+            (memory.fill (i32.const 131072) (i32.const 1) (i32.const 8388609))
+            (drop (call $call0 (i32.const 16) (i32.load (i32.const 8)) (i32.const 1))))"#,
+    );
+    let module = lab.add(&heavy).await;
+    let answer = run(&lab, module, "k", Ndp::Preferred).await;
+    assert_eq!(
+        (answer.end, &answer.stdout[..]),
+        (End::Exited(0), &b"k"[..])
+    );
+    let calls = answer.storage_calls;
+    assert_eq!((calls.offloaded, calls.in_place), (0, 1));
+    assert!(calls.last_reason.contains("limits.delta"), "{calls:?}");
     assert_eq!(neighbour.taken.load(Ordering::SeqCst), 0);
 }
 

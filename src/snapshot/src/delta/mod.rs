@@ -53,7 +53,7 @@ pub enum DeltaError {
     #[error(transparent)]
     Malformed(Error),
     /// The guest has changed more than somebody wants to take.
-    #[error("the guest has changed {bytes} bytes, limit {limit}")]
+    #[error("the guest has changed {bytes} bytes, limit {limit} (setting limits.delta)")]
     TooLarge {
         /// Bytes of changed pages.
         bytes: usize,

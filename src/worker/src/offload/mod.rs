@@ -26,9 +26,6 @@ use place::{Here, Placed, There};
 use std::sync::Arc;
 use wasmtime::{Result, StoreContextMut, TypedFunc};
 
-/// A guest that has changed more memory runs the function in place.
-const DELTA_BYTES_MAX: usize = 32 << 20;
-
 /// A function of the table that can be called so: up to two `i32`s to one.
 enum Callee {
     None(TypedFunc<(), i32>),

@@ -3,9 +3,9 @@
 //! What has to travel is known here, the dirtied pages of the guest, and the object's size is looked up. The guest's own node stands
 //! for compute: the function would go on there at once.
 
-use super::DELTA_BYTES_MAX;
 use super::state::globals;
 use crate::guest::Guest;
+use crate::worker::WorkerSettings;
 use ganglion_knowledge::{Knowledge, Way};
 use ganglion_scheduler::{Candidate, Decision, Facts, Link, ObjectFacts, Outcome, Took, decide};
 use ganglion_store::ObjectStore;
@@ -13,7 +13,6 @@ use ganglion_types::{
     ContentHash, Delta, Error, Load, Ndp, Neighbours, NodeId, ObjectKey, Peer, Site, Usage,
 };
 use std::sync::Arc;
-use std::time::Duration;
 use wasmtime::{Result, StoreContextMut};
 
 /// One function of a module's table.
@@ -24,6 +23,8 @@ pub(crate) struct Offloads {
     node: NodeId,
     neighbours: Arc<dyn Neighbours>,
     knowledge: Knowledge<Function>,
+    /// Setting `limits.delta`.
+    pub(super) delta_bytes_max: usize,
 }
 
 /// Where a storage call runs.
@@ -102,7 +103,7 @@ pub(super) fn place(
     let size = offloads.knowledge.size_of(object, true, now_ns);
     let size_bytes = reach.waiting.wait(size)?;
     let globals = globals(context)?;
-    let memory = match context.data().slot.delta(globals, DELTA_BYTES_MAX) {
+    let memory = match context.data().slot.delta(globals, offloads.delta_bytes_max) {
         Ok(memory) => memory,
         Err(error) => return here(format!("{node}: {error}")),
     };
@@ -149,12 +150,13 @@ impl Offloads {
         node: NodeId,
         neighbours: Arc<dyn Neighbours>,
         store: Arc<dyn ObjectStore>,
-        size_age: Duration,
+        settings: &WorkerSettings,
     ) -> Self {
         Self {
             node,
             neighbours,
-            knowledge: Knowledge::new(store, size_age),
+            knowledge: Knowledge::new(store, settings.size_age),
+            delta_bytes_max: settings.delta_bytes_max,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The other side: a function of a guest that waits at another node, run here.
 
+use super::Callee;
 use super::state::{apply, arrange, globals, unfit};
-use super::{Callee, DELTA_BYTES_MAX};
 use crate::function::Function;
 use crate::guest::{Guest, ObjectUse};
 use crate::host::windows;
@@ -78,9 +78,11 @@ pub(crate) fn take(
     }
     let (returned, changes) = match ended {
         Ok((value, globals)) => {
-            let changes = guest
-                .slot
-                .changes_since(&offload.memory, globals, DELTA_BYTES_MAX);
+            let limit = guest
+                .reach
+                .as_ref()
+                .map_or(0, |reach| reach.offloads.delta_bytes_max);
+            let changes = guest.slot.changes_since(&offload.memory, globals, limit);
             let changes = changes.map_err(|error| {
                 Error::indeterminate(format!("it ran, and what it changed: {}", unfit(&error)))
             })?;

@@ -28,7 +28,7 @@ use ganglion_worker::{
     EngineMemory, Inline, Interrupter, Worker, WorkerParts, WorkerSettings, engine,
 };
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -159,6 +159,7 @@ impl Lab {
                 permits: Self::PERMITS,
                 queue_max: Self::QUEUE,
                 stack_bytes: STACK_BYTES.into(),
+                delta_bytes_max: 8 << 20,
                 size_age: Duration::from_secs(30),
                 trust: Duration::from_secs(1),
             },
@@ -342,6 +343,7 @@ fn object(key: &str) -> ObjectKey {
 struct Clock {
     began: Instant,
     random_takes_ms: AtomicU64,
+    drawn: AtomicU8,
 }
 
 impl Clock {
@@ -349,6 +351,7 @@ impl Clock {
         Self {
             began: Instant::now(),
             random_takes_ms: AtomicU64::new(0),
+            drawn: AtomicU8::new(0),
         }
     }
 }
@@ -363,7 +366,7 @@ impl Ambient for Clock {
     fn fill_random(&self, buffer: &mut [u8]) {
         let takes_ms = self.random_takes_ms.load(Ordering::Relaxed);
         std::thread::sleep(Duration::from_millis(takes_ms));
-        buffer.fill(4);
+        buffer.fill(self.drawn.fetch_add(1, Ordering::Relaxed));
     }
 }
 
