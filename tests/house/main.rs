@@ -13,3 +13,5 @@ mod plan;
 mod process;
 mod processes;
 mod program;
+#[cfg(feature = "ceph")] // and all else that `./test` installs
+mod project;

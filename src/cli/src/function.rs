@@ -1,9 +1,10 @@
 //! Functions by name: upload, list, show, download, delete.
 
-use crate::args::{DeployArgs, FunctionCommand, TransferFile};
+use crate::args::{DeployArgs, FunctionCommand, ObjectFrom, TransferFile};
 use crate::client::Client;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Ui, number, table, words};
+use crate::project::{Project, build};
 use crate::suggest::closest;
 use crate::transfer::{save, with_body};
 use crate::{route, units};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A function, as the gateway describes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,25 +49,49 @@ pub(crate) async fn run(command: &FunctionCommand, client: &Client, ui: &Ui) -> 
     }
 }
 
-/// Uploads a module, and shows how to call it.
+/// Uploads a module, or what a function's folder builds to, and shows how to call it.
 ///
 /// # Errors
-/// `Invalid` when the file is no module; otherwise what the gateway says.
+/// `Invalid` when the file is no module, or the folder does not build; otherwise what the gateway says.
 pub(crate) async fn deploy(args: &DeployArgs, client: &Client, ui: &Ui) -> Outcome<()> {
+    if args.file.is_dir() {
+        let project = Project::open(&args.file)?;
+        let module = tokio::task::block_in_place(|| build(&project, ui))?;
+        let own = project.function();
+        let function = FunctionRef {
+            tenant: args.user.clone().unwrap_or(own.tenant),
+            name: args.name.clone().unwrap_or(own.name),
+        };
+        return upload(&function, module, args.object, client, ui).await;
+    }
+    let tenant = args.user.clone().ok_or_else(|| {
+        Failure::invalid("no tenant is given: name it with --user, or in GANGLION_USER")
+    })?;
     let name = match &args.name {
         Some(name) => name.clone(),
         None => name_of(&args.file)?,
     };
-    check_module(&args.file)?;
-    let function = FunctionRef {
-        tenant: args.user.clone(),
-        name,
-    };
-    let mut request = client.request(Method::PUT, &route::function(&function, ""));
-    if let Some(object) = args.object {
+    let function = FunctionRef { tenant, name };
+    upload(&function, args.file.clone(), args.object, client, ui).await
+}
+
+/// Uploads a module's file under a name, and shows how to call it.
+///
+/// # Errors
+/// As [`deploy`].
+pub(crate) async fn upload(
+    function: &FunctionRef,
+    file: PathBuf,
+    object: Option<ObjectFrom>,
+    client: &Client,
+    ui: &Ui,
+) -> Outcome<()> {
+    check_module(&file)?;
+    let mut request = client.request(Method::PUT, &route::function(function, ""));
+    if let Some(object) = object {
         request = request.query(&[("object", object.as_str())]);
     }
-    let request = with_body(request, &TransferFile::Path(args.file.clone()), ui).await?;
+    let request = with_body(request, &TransferFile::Path(file), ui).await?;
     let deployed: Function = client.json(request, ui).await?;
     let size = units::bytes(deployed.size_bytes);
     ui.result(
@@ -76,7 +101,7 @@ pub(crate) async fn deploy(args: &DeployArgs, client: &Client, ui: &Ui) -> Outco
             deployed.module
         ),
     )?;
-    let invoke = route::function(&function, "/invoke");
+    let invoke = route::function(function, "/invoke");
     ui.note(format_args!(
         "call it:\n  ganglion invoke {} {} -i TEXT\n  curl --data-binary TEXT {}{invoke}",
         function.tenant,

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   args     what can be typed ──> one Cli
-//!     ├── invoke, function, object, node ──> client ──HTTP──> gateway
-//!     ├── doctor, config, completion          this machine only
+//!     ├── deploy, invoke, object, node   ──> client ──HTTP──> gateway
+//!     ├── new, build, doctor, config, ...     this machine only
 //!     ├── dev_ceph                            Ceph's daemons on this machine
 //!     └── cluster                             nodes in this process
 //!   output   results on stdout (a table or one document), all else on stderr
@@ -29,6 +29,7 @@ mod invoke;
 mod node;
 mod object;
 mod output;
+mod project;
 mod route;
 mod signals;
 mod suggest;
@@ -106,6 +107,13 @@ async fn run(command: &Command, cli: &Cli, ui: &Ui) -> Outcome<u8> {
         Command::BenchLoad(args) => bench::load(args).await?,
         Command::Config(command) => config::run(command, ui)?,
         Command::Completion(args) => completion::print(args, ui)?,
+        Command::New(args) => project::new(args, ui)?,
+        Command::Build(args) => {
+            project::build(&project::Project::open(&args.folder)?, ui)?;
+        }
+        Command::Watch(args) => {
+            project::watch(args, &Client::new(&cli.global)?, ui).await?;
+        }
         Command::Deploy(args) => {
             asking(cli, async |to| function::deploy(args, to, ui).await).await?
         }

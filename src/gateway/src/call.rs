@@ -47,7 +47,7 @@ impl App {
         }
         let record = self.catalog.resolve(&function).await?;
         let object = object_of(&record, &asked)?;
-        let limits = self.settings.call_limits;
+        let limits = record.manifest.limits.within(self.settings.call_limits);
         let budget = asked.budget.unwrap_or(limits.wall);
         if budget > limits.wall {
             return Err(Error::invalid(format!(

@@ -31,7 +31,7 @@ pub use ambient::HostAmbient;
 pub use bundled::{BUNDLED, BundledFunction};
 pub use cluster::Topology;
 pub use frontend::Frontend;
-pub use ganglion_registry::Interruption;
+pub use ganglion_registry::{FunctionLimits, Interruption, Manifest, ObjectFrom, with_manifest};
 pub use network::{HttpSettings, LinkOptions, ServerSettings};
 pub use process::{Process, build_runtime};
 pub use roles::{CephSettings, ClusterSettings, NodeSettings, RedisSettings, Role};

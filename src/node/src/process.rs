@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use ganglion_registry::{Engine, Modules, stack_bytes_of};
 use ganglion_store::ObjectStore;
 use ganglion_types::{Ambient, Error, Result, Site};
-use ganglion_worker::{EngineMemory, Inline, Interrupter, WorkerSettings, engine};
+use ganglion_worker::{EngineMemory, Inline, Interrupter, Slice, WorkerSettings, engine};
 use std::sync::Arc;
 
 /// Threads that receive requests, for each core. More than one, so that guests that turn out long, on all cores, leave one.
@@ -104,6 +104,7 @@ pub fn build_runtime(settings: &Settings) -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(receivers())
         .max_blocking_threads(GUEST_THREADS_MAX)
+        .on_thread_start(|| Slice::Short.ask())
         .thread_stack_size(stack_bytes_of(stack_bytes(settings)))
         .enable_all()
         .build()

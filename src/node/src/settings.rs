@@ -13,6 +13,7 @@ use ganglion_gateway::GatewaySettings;
 use ganglion_registry::Interruption;
 use ganglion_types::{CallLimits, Error, ModuleLimits, Result, Site};
 use ganglion_wire::DELTA_BYTES_MAX;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,9 @@ pub struct Settings {
     pub link: LinkOptions,
     /// Servers that links reach.
     pub server: ServerSettings,
+    /// What a `ganglion.toml` says of a function whose folder it lies in: for the command line, and nothing to a node.
+    #[serde(skip_serializing)]
+    pub function: IgnoredAny,
 }
 
 /// Where a process listens.
@@ -198,6 +202,7 @@ impl Default for Settings {
             http: HttpSettings::default(),
             link: LinkOptions::default(),
             server: ServerSettings::default(),
+            function: IgnoredAny,
         }
     }
 }
@@ -398,6 +403,12 @@ mod tests {
     fn parse(toml: &str) -> Result<Settings> {
         let defaults = Figment::from(Serialized::defaults(Settings::default()));
         Settings::from_figment(&defaults.merge(Toml::string(toml)))
+    }
+
+    #[test]
+    fn a_functions_table_in_the_same_file_changes_nothing() {
+        let settings = parse("[function]\nname = \"f\"\n[function.limits]\nmemory = \"1 MiB\"\n");
+        assert_eq!(settings.unwrap(), Settings::default());
     }
 
     #[test]

@@ -299,6 +299,12 @@ impl Blueprint {
                 "the module does not export `_start`: build it as a command (wasm32-wasi), not as a library",
             ));
         }
+        if self.manifest.read_only && self.writes_objects {
+            return Err(Error::invalid(format!(
+                "the module's manifest says `read_only`, and it imports `env.{}`, which writes objects",
+                abi::PUT
+            )));
+        }
         if !self.has_manifest && self.uses_objects {
             self.manifest.object = ObjectFrom::FirstWord;
         }

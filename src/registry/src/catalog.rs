@@ -1,6 +1,6 @@
 //! Names: which content a function's name stands for, now and after a restart.
 
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, ObjectFrom};
 use crate::modules::{BUCKET, Modules};
 use bytes::Bytes;
 use ganglion_store::{ByteRange, Condition, ObjectStore, PutOptions, Version};
@@ -90,7 +90,7 @@ impl Catalog {
     }
 
     /// Uploads a module under a name. It takes effect for the next call; running ones go on with what they have.
-    /// `manifest` stands in place of the module's own.
+    /// `object` stands in place of what the module's manifest says of its object.
     ///
     /// # Errors
     /// `Invalid` when the module is refused, saying why; the store's errors.
@@ -98,7 +98,7 @@ impl Catalog {
         &self,
         function: FunctionRef,
         wasm: Bytes,
-        manifest: Option<Manifest>,
+        object: Option<ObjectFrom>,
     ) -> Result<Arc<FunctionRecord>> {
         let size_bytes = wasm.len() as u64;
         let compiled = self
@@ -111,7 +111,10 @@ impl Catalog {
             module: compiled.hash,
             size_bytes,
             uploaded_ms: self.0.ambient.unix_ns() / 1_000_000,
-            manifest: manifest.unwrap_or_else(|| compiled.manifest.clone()),
+            manifest: Manifest {
+                object: object.unwrap_or(compiled.manifest.object),
+                ..compiled.manifest.clone()
+            },
             writes_objects: compiled.shape.writes_objects,
             function,
         });

@@ -29,7 +29,7 @@ mod rewrite;
 
 pub use catalog::{Catalog, FunctionRecord};
 pub use engine::{Engine, Interruption, stack_bytes_of};
-pub use manifest::{Manifest, ObjectFrom};
+pub use manifest::{FunctionLimits, Manifest, ObjectFrom, with_manifest};
 pub use modules::{Compiled, Modules, Origin};
 pub use poll::POLL_ADDRESS;
 pub use rewrite::{MEMORY_EXPORT, START_EXPORT, Shape, TABLE_EXPORT, global_export};

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test is allowed to panic")]
 
 use bytes::Bytes;
-use ganglion_registry::{Catalog, Engine, Interruption, Manifest, Modules, ObjectFrom, Origin};
+use ganglion_registry::{Catalog, Engine, Interruption, Modules, ObjectFrom, Origin};
 use ganglion_store::{Condition, MemoryStore, ObjectStore};
 use ganglion_types::{Ambient, ContentHash, ErrorKind, FunctionRef, ModuleLimits, ObjectKey};
 use std::sync::Arc;
@@ -189,11 +189,8 @@ async fn a_second_upload_replaces_the_name_and_keeps_the_first_content() {
         .upload(name("f"), module("(memory 1)"), None)
         .await
         .unwrap();
-    let manifest = Manifest {
-        object: ObjectFrom::FirstWord,
-    };
     let second = catalog
-        .upload(name("f"), module("(memory 2)"), Some(manifest))
+        .upload(name("f"), module("(memory 2)"), Some(ObjectFrom::FirstWord))
         .await
         .unwrap();
     assert_ne!(first.module, second.module);

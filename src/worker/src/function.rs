@@ -2,6 +2,7 @@
 
 use crate::guest::Guest;
 use crate::run::{Live, Start, Surroundings, instantiate};
+use crate::slice::Slice;
 use ganglion_registry::abi::STORAGE_CALL;
 use ganglion_registry::{Compiled, MEMORY_EXPORT, START_EXPORT, TABLE_EXPORT, global_export};
 use ganglion_snapshot::Image;
@@ -180,6 +181,14 @@ impl Streak {
     /// Whether it has been short lately.
     pub(crate) fn is_short(&self) -> bool {
         self.0.load(Ordering::Relaxed) >= SHORT_STREAK
+    }
+
+    /// What its thread asks of the kernel.
+    pub(crate) fn slice(&self) -> Slice {
+        match self.is_short() {
+            true => Slice::Short,
+            false => Slice::Ordinary,
+        }
     }
 
     /// Remembers how long it kept its thread: computing, or waiting for another node. Not its wall time, in which the

@@ -9,6 +9,7 @@ use crate::memory::EngineMemory;
 use crate::offload::{Offloads, Taken, take};
 use crate::rehearsal::Rehearsal;
 use crate::run::{Ran, Start, Surroundings, run, thread_cpu_ns};
+use crate::slice::Slice;
 use crate::wait::Waiting;
 use async_trait::async_trait;
 use ganglion_registry::Modules;
@@ -24,7 +25,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// With more of a guest's memory its function is not run inline, however short it has been: the pages are put in there as well.
-const INLINE_DELTA_BYTES_MAX: u64 = 256 << 10;
+const INLINE_DELTA_BYTES_MAX: u64 = 1 << 20;
 
 /// How many calls of one process may run on the threads that receive calls; shared by its workers.
 #[derive(Clone, Debug)]
@@ -272,20 +273,25 @@ impl Shared {
             let cancelled = Arc::new(AtomicBool::new(false));
             return self.run_here(&function, call, permit, cancelled, Some(inline));
         }
-        self.on_a_thread(move |worker, cancelled| {
+        self.on_a_thread(function.streak.slice(), move |worker, cancelled| {
             worker.run_here(&function, call, permit, cancelled, None)
         })
         .await
     }
 
-    /// Runs a guest on a thread of its own. Dropping the future cancels it.
+    /// Runs a guest on a thread of its own, with that slice. Dropping the future cancels it.
     async fn on_a_thread<R: Send + 'static>(
         self: &Arc<Self>,
+        slice: Slice,
         run: impl FnOnce(&Self, Arc<AtomicBool>) -> Result<R> + Send + 'static,
     ) -> Result<R> {
         let mut cancel = CancelOnDrop::of(&self.around.interrupter);
         let (worker, cancelled) = (self.clone(), cancel.cancelled.clone());
-        let ran = tokio::task::spawn_blocking(move || run(&worker, cancelled)).await;
+        let ran = tokio::task::spawn_blocking(move || {
+            slice.ask();
+            run(&worker, cancelled)
+        });
+        let ran = ran.await;
         cancel.over = true;
         ran.map_err(|error| Error::internal(format!("a guest's thread ended early: {error}")))?
     }
@@ -305,7 +311,7 @@ impl Shared {
             let start = self.start(call, permit, cancelled, Some(inline));
             return self.take_here(&function, &offload, start);
         }
-        self.on_a_thread(move |worker, cancelled| {
+        self.on_a_thread(function.taken_streak.slice(), move |worker, cancelled| {
             let start = worker.start(call, permit, cancelled, None);
             worker.take_here(&function, &offload, start)
         })

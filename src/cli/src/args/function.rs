@@ -4,23 +4,24 @@ use clap::{Args, Subcommand, ValueEnum};
 use ganglion_types::{FunctionName, FunctionRef, Tenant};
 use std::path::PathBuf;
 
-/// Upload a WebAssembly module as a function
+/// Upload a function: a module, or what a folder builds to
 ///
 /// The gateway checks it, makes it movable, and compiles it; it takes effect for the next call of that name, while calls
-/// that already run keep what they have. Any toolchain's WASI module will do: clang, Rust, Zig, TinyGo.
+/// that already run keep what they have. Any toolchain's WASI module will do: clang, Rust, Zig, TinyGo. A folder with a
+/// `ganglion.toml` is built first, and says the name and the tenant.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  ganglion deploy
   ganglion deploy wordcount.wasm --user ndp
-  ganglion deploy build/wc.wasm --user ndp --name wordcount --object first-word
-  GANGLION_USER=ndp ganglion deploy wordcount.wasm")]
+  ganglion deploy build/wc.wasm --user ndp --name wordcount --object first-word")]
 pub(crate) struct DeployArgs {
-    /// The module (.wasm)
-    #[arg(value_name = "FILE")]
+    /// The module (.wasm), or the function's folder
+    #[arg(value_name = "FILE|DIR", default_value = ".")]
     pub(crate) file: PathBuf,
-    /// Tenant that owns it
+    /// Tenant that owns it [default: the folder's]
     #[arg(short, long, env = "GANGLION_USER", hide_env_values = true)]
-    pub(crate) user: Tenant,
-    /// Its name [default: the file's name without .wasm]
+    pub(crate) user: Option<Tenant>,
+    /// Its name [default: the folder's, or the file's name without .wasm]
     #[arg(short, long)]
     pub(crate) name: Option<FunctionName>,
     /// Where its input names the object that it reads, so that a call can be placed beside it; in place of what the

@@ -11,7 +11,10 @@ const GROUPS: [(&str, &[&str]); 4] = [
         "Run a cluster",
         &["demo", "up", "serve", "doctor", "config", "dev-ceph"],
     ),
-    ("Functions", &["deploy", "invoke", "func"]),
+    (
+        "Functions",
+        &["new", "build", "deploy", "watch", "invoke", "func"],
+    ),
     ("Objects and nodes", &["object", "node"]),
     ("More", &["bench", "completion"]),
 ];

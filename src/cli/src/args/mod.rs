@@ -10,6 +10,7 @@ mod function;
 mod help;
 mod invoke;
 mod object;
+mod project;
 mod read;
 
 pub(crate) use bench::{BenchArgs, BenchCommand, BenchLoadArgs, BenchServerArgs, PlacementArgs};
@@ -17,12 +18,13 @@ pub(crate) use cluster::{ConfigCommand, DemoArgs, NodeCommand, NodeOptions, Serv
 pub(crate) use dev_ceph::{
     DevCephCommand, DevCephExecArgs, DevCephUpArgs, FolderOption, StoreKind,
 };
-pub(crate) use function::{DeployArgs, FunctionCommand};
+pub(crate) use function::{DeployArgs, FunctionCommand, ObjectFrom};
 pub(crate) use help::{asks_json, command};
 pub(crate) use invoke::InvokeArgs;
 pub(crate) use object::{
     DeleteArgs, GetArgs, ListArgs, ObjectCommand, PutArgs, StatArgs, TransferFile,
 };
+pub(crate) use project::{BuildArgs, Language, NewArgs, WatchArgs};
 pub(crate) use read::{Unread, duration, read_cli};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -95,7 +97,10 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     Up(UpArgs),
     Serve(ServeArgs),
+    New(NewArgs),
+    Build(BuildArgs),
     Deploy(DeployArgs),
+    Watch(WatchArgs),
     Invoke(InvokeArgs),
     #[command(subcommand)]
     Func(FunctionCommand),

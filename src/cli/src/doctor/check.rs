@@ -3,6 +3,14 @@
 use crate::output::Ui;
 use serde::Serialize;
 use std::fmt::Write;
+use std::process::Command;
+
+/// The first line of what a program says of its version; `None` where it is not installed.
+pub(super) fn version(program: &str) -> Option<String> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().next().map(|line| line.trim().to_owned())
+}
 
 /// How it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -54,6 +62,19 @@ impl Check {
             status: Status::Warn,
             remedy: Some(remedy.into()),
             ..Self::ok(name, found, purpose)
+        }
+    }
+
+    /// What may be there, and how to get it otherwise.
+    pub(crate) fn of(
+        name: &'static str,
+        found: Option<String>,
+        purpose: &'static str,
+        remedy: &str,
+    ) -> Self {
+        match found {
+            Some(found) => Self::ok(name, found, purpose),
+            None => Self::missing(name, "not found", purpose, remedy),
         }
     }
 

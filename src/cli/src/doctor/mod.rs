@@ -3,7 +3,10 @@
 mod check;
 mod gateway;
 mod machine;
+mod servers;
 mod toolchain;
+
+pub(crate) use toolchain::{C_PACKAGES, RUST_TARGET};
 
 use crate::args::DoctorArgs;
 use crate::client::Client;
@@ -21,6 +24,7 @@ use serde_json::json;
 pub(crate) async fn run(args: &DoctorArgs, client: &Client, ui: &Ui) -> Outcome<u8> {
     let mut checks = machine::checks(&args.data);
     checks.extend(toolchain::checks());
+    checks.extend(servers::checks());
     checks.extend(gateway::checks(client, ui).await);
     let healthy = !checks.iter().any(Check::is_fatal);
     let document = json!({ "healthy": healthy, "checks": checks });

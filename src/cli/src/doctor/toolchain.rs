@@ -1,12 +1,16 @@
 //! Compilers: for functions in C and C++, and for what the bench compares with.
 
-use super::check::Check;
+use super::check::{Check, version};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-const PACKAGES: &str = "apt-get install -y --no-install-recommends clang-19 lld-19 wasi-libc \
+/// What installs the compilers for C and C++ on Debian.
+pub(crate) const C_PACKAGES: &str = "apt-get install -y --no-install-recommends clang-19 lld-19 wasi-libc \
     libclang-rt-19-dev-wasm32 libc++-19-dev-wasm32 libc++abi-19-dev-wasm32";
+
+/// What functions in Rust are built for.
+pub(crate) const RUST_TARGET: &str = "wasm32-wasip1";
 
 /// All of them.
 pub(super) fn checks() -> Vec<Check> {
@@ -18,27 +22,17 @@ pub(super) fn checks() -> Vec<Check> {
         found_or_missing(
             "clang",
             clang.as_ref().map(|(_, version)| version.clone()),
-            PACKAGES,
+            C_PACKAGES,
         ),
-        found_or_missing("wasm-ld", linker, PACKAGES),
+        found_or_missing("wasm-ld", linker, C_PACKAGES),
         wasi_libc(clang.map(|(name, _)| name)),
         native(version("c++")),
     ]
 }
 
-/// The first line of `--version`.
-fn version(compiler: &str) -> Option<String> {
-    let output = Command::new(compiler).arg("--version").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.lines().next().map(|line| line.trim().to_owned())
-}
-
 fn found_or_missing(name: &'static str, found: Option<String>, remedy: &str) -> Check {
     const PURPOSE: &str = "building functions in C and C++; ready-made ones need no compiler";
-    match found {
-        Some(found) => Check::ok(name, found, PURPOSE),
-        None => Check::missing(name, "not found", PURPOSE, remedy),
-    }
+    Check::of(name, found, PURPOSE, remedy)
 }
 
 /// A library that is there may still not fit its compiler, so a program is built.
@@ -51,13 +45,13 @@ fn wasi_libc(clang: Option<&str>) -> Check {
     let found = match built {
         Some(Ok(())) => Some("a C program compiles and links".to_owned()),
         Some(Err(error)) => {
-            let mut check = found_or_missing(NAME, None, PACKAGES);
+            let mut check = found_or_missing(NAME, None, C_PACKAGES);
             check.found = error;
             return check;
         }
         None => None,
     };
-    found_or_missing(NAME, found, PACKAGES)
+    found_or_missing(NAME, found, C_PACKAGES)
 }
 
 fn build(clang: &str, folder: &Path) -> Result<(), String> {
@@ -86,10 +80,7 @@ fn build(clang: &str, folder: &Path) -> Result<(), String> {
 fn native(found: Option<String>) -> Check {
     const NAME: &str = "c++";
     const PURPOSE: &str = "the native program that `ganglion bench scan` compares with";
-    match found {
-        Some(found) => Check::ok(NAME, found, PURPOSE),
-        None => Check::missing(NAME, "not found", PURPOSE, "apt-get install -y g++"),
-    }
+    Check::of(NAME, found, PURPOSE, "apt-get install -y g++")
 }
 
 #[cfg(test)]
@@ -100,7 +91,7 @@ mod tests {
     #[test]
     fn a_compiler_that_is_not_there_is_missing_and_not_required() {
         assert_eq!(version("surely-no-such-compiler"), None);
-        let check = found_or_missing("clang", None, PACKAGES);
+        let check = found_or_missing("clang", None, C_PACKAGES);
         assert_eq!((check.status, check.is_fatal()), (Status::Missing, false));
         assert!(check.remedy.unwrap().starts_with("apt-get install"));
     }

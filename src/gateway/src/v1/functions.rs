@@ -9,7 +9,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use ganglion_registry::{FunctionRecord, Manifest, ObjectFrom};
+use ganglion_registry::{FunctionLimits, FunctionRecord, ObjectFrom};
 use ganglion_types::{Error, FunctionRef, Tenant};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, ETAG};
@@ -31,6 +31,38 @@ pub(crate) struct FunctionJson {
     object: &'static str,
     /// Whether it can write objects.
     writes_objects: bool,
+    /// What it sets itself below the operator's limits.
+    limits: LimitsJson,
+}
+
+/// Limits that a function sets itself.
+#[derive(Serialize, ToSchema)]
+struct LimitsJson {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_time_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_bytes: Option<u64>,
+}
+
+impl From<FunctionLimits> for LimitsJson {
+    fn from(limits: FunctionLimits) -> Self {
+        let FunctionLimits {
+            call_time_ms,
+            memory_bytes,
+            output_bytes,
+            log_bytes,
+        } = limits;
+        Self {
+            call_time_ms,
+            memory_bytes,
+            output_bytes,
+            log_bytes,
+        }
+    }
 }
 
 /// Functions in order of their names.
@@ -53,6 +85,7 @@ impl From<&FunctionRecord> for FunctionJson {
                 ObjectFrom::Input => "input",
             },
             writes_objects: record.writes_objects,
+            limits: record.manifest.limits.into(),
         }
     }
 }
@@ -108,8 +141,8 @@ pub(crate) async fn put_function(
     let uploaded = async {
         let function = owned(&tenant, &name)?;
         let wasm = collect(body, app.module_limit()).await?;
-        let manifest = query.object.map(|object| Manifest { object });
-        Ok::<Arc<FunctionRecord>, Problem>(app.catalog.upload(function, wasm, manifest).await?)
+        let uploaded = app.catalog.upload(function, wasm, query.object).await?;
+        Ok::<Arc<FunctionRecord>, Problem>(uploaded)
     };
     let uploaded = uploaded.await;
     app.metrics.uploaded(uploaded.is_ok());

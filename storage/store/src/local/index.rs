@@ -2,9 +2,9 @@
 
 use super::error::corrupt;
 use super::name;
-use crate::ListPage;
 use crate::catalog::Catalog;
 use crate::record::{Record, not_found};
+use crate::{ListPage, Version};
 use ganglion_types::{Bucket, Error, Key, ObjectKey, Result};
 use std::collections::BTreeMap;
 
@@ -44,6 +44,11 @@ impl Index {
     /// `NotFound`, and as [`Index::find`].
     pub(super) fn get(&self, key: &ObjectKey) -> Result<&Record> {
         self.find(key)?.ok_or_else(|| not_found(key))
+    }
+
+    /// The version of an object that can be read.
+    pub(super) fn version(&self, key: &ObjectKey) -> Option<Version> {
+        self.objects.get(key).map(|record| record.meta.version)
     }
 
     pub(super) fn insert(&mut self, key: &ObjectKey, record: Record) {

@@ -12,6 +12,7 @@ mod folder;
 mod former;
 mod index;
 mod name;
+mod opened;
 mod read;
 mod scan;
 mod staged;
@@ -30,6 +31,7 @@ use bytes::Bytes;
 use folder::Folder;
 use ganglion_types::{Ambient, Bucket, Key, NodeId, ObjectKey, Result};
 use index::Index;
+use opened::OpenFiles;
 use parking_lot::RwLock;
 use read::{read_cached_first, read_settled};
 use std::path::Path;
@@ -66,7 +68,7 @@ impl Default for LocalOptions {
 ///   that the page cache can answer stays on the caller's thread; all else that could wait for a disk is done on tokio's
 ///   blocking threads.
 /// - **Checked.** A `get` of a whole object compares its CRC-32C; ranges and views are not compared, only their file's
-///   trailer is; [`LocalStore::verify`] compares any object. A difference is `Corrupt`, names the object, and goes away by
+///   trailer is, when it is opened; [`LocalStore::verify`] compares any object. A difference is `Corrupt`, names the object, and goes away by
 ///   deleting or rewriting it. A bucket with an object whose trailer cannot be read refuses to be listed.
 ///
 /// Dropping a future: a read is given up; a write or delete either never began or runs to its end, and until then keeps
@@ -79,6 +81,7 @@ pub struct LocalStore {
 struct Shared {
     folder: Arc<Folder>,
     index: RwLock<Index>,
+    open_files: OpenFiles,
     versions: Versions,
     writers: Writers,
     clock: Arc<dyn Ambient>,
@@ -125,6 +128,7 @@ impl LocalStore {
             shared: Arc::new(Shared {
                 folder,
                 index: RwLock::new(found.index),
+                open_files: OpenFiles::new(),
                 versions,
                 writers: Writers::new(),
                 clock,
@@ -191,8 +195,8 @@ impl ObjectStore for LocalStore {
     async fn view(&self, key: &ObjectKey) -> Result<ObjectView> {
         let opened = read_cached_first(&self.shared, key, Shared::open_current).await?;
         Ok(ObjectView::File {
-            meta: opened.meta,
-            file: Arc::new(opened.file),
+            meta: opened.meta.clone(),
+            file: opened.file.clone(),
         })
     }
 

@@ -47,24 +47,37 @@ impl From<Error> for Miss {
 /// An object's file, and what it is.
 pub(super) struct Opened {
     pub(super) meta: ObjectMeta,
-    pub(super) file: File,
+    pub(super) file: Arc<File>,
     content_crc32c: u32,
 }
 
 impl Shared {
     /// Opens the current version.
-    pub(super) fn open_current(&self, key: &ObjectKey, access: Access) -> Result<Opened, Miss> {
+    pub(super) fn open_current(
+        &self,
+        key: &ObjectKey,
+        access: Access,
+    ) -> Result<Arc<Opened>, Miss> {
         let meta = self.index.read().get(key)?.meta.clone();
         self.open_version(key, meta, access)
     }
 
-    /// Opens the version that the index had.
+    /// Opens the version that the index had, unless it is open already.
     fn open_version(
         &self,
         key: &ObjectKey,
         meta: ObjectMeta,
         access: Access,
-    ) -> Result<Opened, Miss> {
+    ) -> Result<Arc<Opened>, Miss> {
+        if let Some(opened) = self.open_files.find(key, meta.version) {
+            return Ok(opened);
+        }
+        let opened = Arc::new(self.open_anew(key, meta, access)?);
+        self.open_files.keep(key, &opened, &self.index);
+        Ok(opened)
+    }
+
+    fn open_anew(&self, key: &ObjectKey, meta: ObjectMeta, access: Access) -> Result<Opened, Miss> {
         let file = match self.folder.open_object(key, access) {
             Ok(file) => file,
             Err(_) if access == Access::Cached => return Err(Miss::WouldWait),
@@ -85,7 +98,7 @@ impl Shared {
         }
         Ok(Opened {
             meta,
-            file,
+            file: Arc::new(file),
             content_crc32c: trailer.content_crc32c,
         })
     }
@@ -112,7 +125,7 @@ impl Shared {
             return Err(wrong_checksum(key).into());
         }
         Ok(ObjectRead {
-            meta: opened.meta,
+            meta: opened.meta.clone(),
             bytes: Bytes::from(bytes),
         })
     }
@@ -131,7 +144,7 @@ impl Shared {
         if crc32c != opened.content_crc32c {
             return Err(wrong_checksum(key).into());
         }
-        Ok(opened.meta)
+        Ok(opened.meta.clone())
     }
 
     /// `length` bytes of a file, or none.

@@ -97,6 +97,7 @@ impl Shared {
         };
         staged.publish(key, record.clone())?;
         self.index.write().insert(key, record);
+        self.open_files.forget(key);
         self.sync_effect(key)?;
         Ok(meta)
     }
@@ -109,6 +110,7 @@ impl Shared {
         }
         self.folder.remove(key)?;
         self.index.write().remove(key);
+        self.open_files.forget(key);
         self.sync_effect(key)
     }
 
