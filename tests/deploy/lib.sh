@@ -157,7 +157,7 @@ calls_begin() {
 caller() {
     local number=$1 turn=0 answer status
     shift
-    local gateways=("$@") at=$(($1 % $#))
+    local gateways=("$@") at=$((number % $#))
     exec >"$lab/calls/$number" 2>&1
     set +e
     until [[ -e $lab/calls/stop ]]; do
