@@ -24,6 +24,10 @@ check() {
     if said=$("$@" 2>&1); then
         passed=$((passed + 1))
         printf 'ok      %s\n' "$promise"
+        if [[ -e $lab/calls-said ]]; then
+            sed 's/^/        /' "$lab/calls-said"
+            rm "$lab/calls-said"
+        fi
     else
         failed=$((failed + 1))
         printf 'FAILED  %s\n%s\n' "$promise" "$(tail -40 <<<"$said" | sed 's/^/        /')"
@@ -169,6 +173,7 @@ caller() {
             # 7: no connection was made. 503: nothing ran.
             [[ $status == 7 || $answer == *'|503' ]] || break
             at=$(((at + 1) % ${#gateways[@]}))
+            echo "again ${answer##*|}" >>"$lab/calls/again"
             sleep 0.25
         done
         echo "$status ${answer//$'\n'/ }"
@@ -177,14 +182,16 @@ caller() {
 
 # Ends the callers. Each answer has to be the right one; says how many there were.
 calls_end() {
-    local pid wrong all
+    local pid wrong all calls_said
     [[ -d $lab/calls ]] || return 0
     touch "$lab/calls/stop"
     for pid in "${callers[@]}"; do wait "$pid" || true; done
     wrong=$(cat "$lab"/calls/[0-9] | grep -vxF -e "$right_line" || true)
     all=$(cat "$lab"/calls/[0-9] | wc -l)
+    touch "$lab/calls/again"
+    calls_said="$all calls, $(wc -l <"$lab/calls/again") refused before and made again"
     rm -rf "$lab/calls"
-    printf '%d calls\n' "$all"
+    echo "$calls_said" | tee "$lab/calls-said"
     if [[ -n $wrong ]] || ((all < 20)); then
         printf 'wrong:\n%s\n' "$wrong"
         return 1
