@@ -9,9 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include <faasm/faasm.h>
-#include <ganglion/ndp.hpp>
-
 #include "answer.hpp"
 
 namespace ndp {
@@ -86,7 +83,7 @@ inline void answer_number(std::uint64_t number)
 {
     Numbers numbers;
     numbers.add(number);
-    faasm::setStringOutput(numbers.text());
+    ganglion::set_output(numbers.text());
 }
 
 } // namespace ndp

@@ -9,7 +9,7 @@ GANGLION_OBJECT_KEY(first-word)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string input = faasm::getStringInput("");
+    const std::string input = ganglion::input();
     const auto request = ndp::report_and_threshold(input);
     if (!request) {
         return ndp::fail_without_threshold();

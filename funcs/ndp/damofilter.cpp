@@ -9,7 +9,7 @@ GANGLION_OBJECT_KEY(first-word)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string input = faasm::getStringInput("");
+    const std::string input = ganglion::input();
     const auto request = ndp::report_and_threshold(input);
     if (!request) {
         return ndp::fail_without_threshold();
@@ -20,7 +20,7 @@ FAASM_MAIN_FUNC()
         return kept ? ndp::put(target, {kept->data(), kept->size()}) : ndp::no_report;
     });
     if (code == 0) {
-        faasm::setStringOutput("OK");
+        ganglion::set_output("OK");
     }
     return code;
 }

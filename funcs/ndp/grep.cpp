@@ -10,7 +10,7 @@ GANGLION_OBJECT_KEY(first-word)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string input = faasm::getStringInput("");
+    const std::string input = ganglion::input();
     const auto [key, argument, complete] = ndp::split_at_space(input);
     if (!complete || argument.empty() || argument.find('\0') != std::string_view::npos) {
         return ndp::fail(ndp::bad_input, "the input is not a key, a space and a regular expression");
@@ -26,7 +26,7 @@ FAASM_MAIN_FUNC()
         return ndp::nothing_wrong;
     });
     if (code == 0) {
-        faasm::setStringOutput(offsets.text());
+        ganglion::set_output(offsets.text());
     }
     return code;
 }

@@ -1,5 +1,5 @@
 // `key`: parses that object as JSON, where it is, and writes it out again. Answers `Dump length is: N\n`, the bytes that takes without
-// white space.
+// white space: numbers as nlohmann's library prints them, with an exponent from 1e15 on.
 
 #include <optional>
 
@@ -12,7 +12,7 @@ GANGLION_OBJECT_KEY(input)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string key = faasm::getStringInput("");
+    const std::string key = ganglion::input();
     std::size_t length = 0;
     const int code = ndp::on_object(key, [&](const ganglion::Object& object) {
         const auto dumped = ganglion::kernels::json_dump_length(object.text());
@@ -22,7 +22,7 @@ FAASM_MAIN_FUNC()
     if (code == 0) {
         ndp::Numbers number;
         number.add(length);
-        faasm::setStringOutput(ndp::joined({"Dump length is: ", number.text(), "\n"}));
+        ganglion::set_output(ndp::joined({"Dump length is: ", number.text(), "\n"}));
     }
     return code;
 }

@@ -56,7 +56,7 @@ Kernel named(std::string_view name)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string input = faasm::getStringInput("");
+    const std::string input = ganglion::input();
     const auto [key, name, complete] = ndp::split_at_space(input);
     const Kernel kernel = named(name);
     if (!complete || kernel == nullptr) {

@@ -13,7 +13,7 @@ FAASM_MAIN_FUNC()
     constexpr std::size_t groups = 10;
     constexpr int rounds_max = 25;
     constexpr std::uint64_t seed = 1234567;
-    const std::string key = faasm::getStringInput("");
+    const std::string key = ganglion::input();
     ndp::Numbers labels;
     const int code = ndp::on_coordinates(key, [&](const ganglion::kernels::Table& coordinates) {
         const ganglion::kernels::Points points{coordinates.data(), static_cast<std::size_t>(coordinates.rows()),
@@ -24,7 +24,7 @@ FAASM_MAIN_FUNC()
         return ndp::nothing_wrong;
     });
     if (code == 0) {
-        faasm::setStringOutput(labels.text());
+        ganglion::set_output(labels.text());
     }
     return code;
 }

@@ -8,7 +8,7 @@ GANGLION_OBJECT_KEY(first-word)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string input = faasm::getStringInput("");
+    const std::string input = ganglion::input();
     const auto [key, value, complete] = ndp::split_at_space(input);
     if (!complete) {
         return ndp::fail(ndp::bad_input, "no key/value pair in input");
@@ -20,6 +20,6 @@ FAASM_MAIN_FUNC()
     if (code != 0) {
         return ndp::fail(ndp::failed, "cannot write object ", key);
     }
-    faasm::setStringOutput("OK");
+    ganglion::set_output("OK");
     return 0;
 }

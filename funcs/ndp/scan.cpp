@@ -9,7 +9,7 @@ GANGLION_OBJECT_KEY(first-word)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string input = faasm::getStringInput("");
+    const std::string input = ganglion::input();
     const auto [key, wanted, complete] = ndp::split_at_space(input);
     if (!complete || wanted.size() != 1) {
         return ndp::fail(ndp::bad_input, "the input is not a key, a space and a byte");

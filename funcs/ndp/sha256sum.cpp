@@ -9,7 +9,7 @@ GANGLION_OBJECT_KEY(input)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string key = faasm::getStringInput("");
+    const std::string key = ganglion::input();
     std::array<char, 64> digits;
     const int code = ndp::on_object(key, [&](const ganglion::Object& object) {
         digits = ganglion::kernels::hexadecimal(ganglion::kernels::sha256(object.data(), object.size()));

@@ -11,7 +11,7 @@ GANGLION_OBJECT_KEY(first-word)
 FAASM_MAIN_FUNC()
 {
     constexpr int offsets_max = 64;
-    const std::string input = faasm::getStringInput("");
+    const std::string input = ganglion::input();
     const auto [key, needle, complete] = ndp::split_at_space(input);
     if (!complete || needle.empty()) {
         return ndp::fail(ndp::bad_input, "the input is not a key, a space and a needle");
@@ -26,7 +26,7 @@ FAASM_MAIN_FUNC()
         return ndp::nothing_wrong;
     });
     if (code == 0) {
-        faasm::setStringOutput(offsets.text());
+        ganglion::set_output(offsets.text());
     }
     return code;
 }

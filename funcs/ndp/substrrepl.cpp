@@ -31,7 +31,7 @@ Exchange parsed(std::string_view argument)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string input = faasm::getStringInput("");
+    const std::string input = ganglion::input();
     const auto [key, argument, complete] = ndp::split_at_space(input);
     const Exchange exchange = parsed(argument);
     if (exchange.find.empty()) {
@@ -42,7 +42,7 @@ FAASM_MAIN_FUNC()
         return ndp::put(key, {text.data(), text.size()});
     });
     if (code == 0) {
-        faasm::setStringOutput("OK");
+        ganglion::set_output("OK");
     }
     return code;
 }

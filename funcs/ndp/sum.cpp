@@ -9,7 +9,7 @@ GANGLION_OBJECT_KEY(input)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string key = faasm::getStringInput("");
+    const std::string key = ganglion::input();
     std::uint64_t sum = 0;
     const int code = ndp::on_object(key, [&](const ganglion::Object& object) {
         sum = ganglion::kernels::sum_bytes(object.data(), object.size());

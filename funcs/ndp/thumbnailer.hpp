@@ -14,7 +14,7 @@ namespace ndp {
 template <class Beside, class Here>
 int thumbnail(Beside&& beside, Here&& here)
 {
-    const std::string key = faasm::getStringInput("");
+    const std::string key = ganglion::input();
     ganglion::kernels::Image image;
     const int code = on_object(key, [&](const ganglion::Object& object) -> Wrong {
         auto decoded = ganglion::kernels::decoded_png(object.data(), object.size());

@@ -9,7 +9,7 @@ GANGLION_OBJECT_KEY(input)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string key = faasm::getStringInput("");
+    const std::string key = ganglion::input();
     std::vector<char> counts;
     const int code = ndp::on_object(key, [&](const ganglion::Object& object) {
         counts = ganglion::kernels::wordcount(object.data(), object.size());
