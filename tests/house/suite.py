@@ -1,7 +1,8 @@
 """What the functions of the suite have to answer, as other tools have it.
 
-    suite.py make FOLDER                                       writes the objects, a file each: real text, pictures, digits, memory
-    suite.py check FUNCTION FOLDER KEY ARGUMENT ANSWER [PUT]   compares the files ANSWER and PUT (an object that was written)
+    suite.py make FOLDER    writes the objects, a file each: real text, pictures, digits, memory
+    suite.py check FOLDER   reads an answer a line, JSON {"function", "key", "argument", "answer", "put"}; the last two name files, `put`
+                            that of an object that the function wrote, or is null. Prints those that are wrong.
 """
 
 import collections
@@ -215,14 +216,44 @@ def check_damofilter(folder, key, threshold, answer, put):
     same("".join(line for line in lines if not is_cold(line, int(threshold))).encode(), put)
 
 
+CHECKS = {
+    "wordcount": check_wordcount,
+    "sha256sum": check_sha256sum,
+    "grep": check_grep,
+    "substr": check_substr,
+    "substrrepl": check_substrrepl,
+    "json_parse": check_json_parse,
+    "thumbnailer_decode": check_thumbnailer,
+    "thumbnailer_shrink": check_thumbnailer,
+    "pcakmm": check_pcakmm,
+    "pcakmmstore": check_pcakmmstore,
+    "damo": check_damo,
+    "damofilter": check_damofilter,
+}
+
+
+def wrong(folder, line):
+    """What is wrong with the answer of that line; None where nothing is."""
+    told = json.loads(line)
+    kind = told["function"].removesuffix("-rs")
+    put = told["put"] and pathlib.Path(told["put"]).read_bytes()
+    answer = pathlib.Path(told["answer"]).read_bytes()
+    try:
+        CHECKS[kind](folder, told["key"], told["argument"], answer, put)
+    except Exception as error:  # whatever it is, it is said with the answer that brought it about
+        return f"{told['function']} {told['key']} {told['argument']}: {error!r}"
+    return None
+
+
 def main():
-    if sys.argv[1] == "make":
-        make(pathlib.Path(sys.argv[2]))
+    command, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+    if command == "make":
+        make(folder)
         return
-    function, folder, key, argument, answer = sys.argv[2:7]
-    kind = function.removesuffix("-rs").removesuffix("_decode").removesuffix("_shrink")
-    put = pathlib.Path(sys.argv[7]).read_bytes() if len(sys.argv) > 7 else None
-    globals()[f"check_{kind}"](pathlib.Path(folder), key, argument, pathlib.Path(answer).read_bytes(), put)
+    found = [wrong(folder, line) for line in sys.stdin]
+    lines = [line for line in found if line]
+    print(*lines, f"{len(found)} answers, {len(lines)} wrong", sep="\n")
+    sys.exit(bool(lines) or not found)
 
 
 if __name__ == "__main__":
