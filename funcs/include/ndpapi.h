@@ -28,13 +28,14 @@ static inline FILE* faasmndp_fopen(const char* name, const char* mode)
 // Faasm passes functions of any parameters under one type.
 inline int32_t __faasmndp_storageCallAndAwait1(const char* key, uint32_t key_length, FaasmNdpFuncPtr function, int32_t first)
 {
-    return __faasmndp_storageCallAndAwait1(key, key_length, reinterpret_cast<int32_t (*)(int32_t)>(function), first);
+    const auto typed = reinterpret_cast<int32_t (*)(int32_t)>(reinterpret_cast<void*>(function));
+    return __faasmndp_storageCallAndAwait1(key, key_length, typed, first);
 }
 
 inline int32_t __faasmndp_storageCallAndAwait2(const char* key, uint32_t key_length, FaasmNdpFuncPtr function, int32_t first,
                                                int32_t second)
 {
-    const auto typed = reinterpret_cast<int32_t (*)(int32_t, int32_t)>(function);
+    const auto typed = reinterpret_cast<int32_t (*)(int32_t, int32_t)>(reinterpret_cast<void*>(function));
     return __faasmndp_storageCallAndAwait2(key, key_length, typed, first, second);
 }
 
