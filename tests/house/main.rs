@@ -13,3 +13,5 @@ mod plan;
 mod process;
 mod processes;
 mod program;
+mod sdk;
+mod suite;
