@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include <faasm/faasm.h>
+#include <ganglion/ndp.hpp>
 
 namespace ndp {
 
@@ -32,7 +32,7 @@ inline std::string joined(std::initializer_list<std::string_view> parts)
 /// Makes the reason the output and returns the code, which is not 0.
 inline int fail(int code, std::string_view reason, std::string_view detail = "")
 {
-    faasm::setStringOutput(joined({"FAILED - ", reason, detail}));
+    ganglion::set_output(joined({"FAILED - ", reason, detail}));
     return code;
 }
 

@@ -1,12 +1,12 @@
 // Answers with its input.
 
-#include <faasm/faasm.h>
 #include <ganglion/manifest.h>
+#include <ganglion/ndp.hpp>
 
 GANGLION_OBJECT_KEY(none)
 
 FAASM_MAIN_FUNC()
 {
-    faasm::setStringOutput(faasm::getStringInput(""));
+    ganglion::set_output(ganglion::input());
     return 0;
 }

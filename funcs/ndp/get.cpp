@@ -12,11 +12,11 @@ GANGLION_OBJECT_KEY(input)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string key = faasm::getStringInput("");
+    const std::string key = ganglion::input();
     const auto object = ganglion::Object::open(key);
     if (!object) {
         return ndp::fail(ndp::failed, "cannot open object ", key);
     }
-    faasm::setStringOutput(object.text());
+    ganglion::set_output(object.text());
     return 0;
 }

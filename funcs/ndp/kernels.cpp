@@ -1,16 +1,9 @@
 // `key kernel`: one of the kernels `sum`, `lines`, `sha256` and `queens` over that object, where it is. Answers with a number in
 // decimal. For measuring: each of them spends its time in another kind of loop (see the headers).
 
-#include <charconv>
-#include <cstdint>
-#include <string>
-#include <string_view>
-
-#include <faasm/faasm.h>
 #include <ganglion/manifest.h>
-#include <ganglion/ndp.hpp>
 
-#include "answer.hpp"
+#include "call.hpp"
 #include "kernels/lines.hpp"
 #include "kernels/queens.hpp"
 #include "kernels/sha256.hpp"
@@ -63,28 +56,19 @@ Kernel named(std::string_view name)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string whole = faasm::getStringInput("");
-    const std::string_view input = whole;
-    const std::size_t space = input.find(' ');
-    const Kernel kernel = space == std::string_view::npos ? nullptr : named(input.substr(space + 1));
-    if (kernel == nullptr) {
+    const std::string input = ganglion::input();
+    const auto [key, name, complete] = ndp::split_at_space(input);
+    const Kernel kernel = named(name);
+    if (!complete || kernel == nullptr) {
         return ndp::fail(ndp::bad_input, "the input is not a key, a space and a kernel");
     }
-    const std::string_view key = input.substr(0, space);
     std::uint64_t found = 0;
-    const int code = ganglion::on_storage(key, [&] {
-        const auto object = ganglion::Object::open(key);
-        if (!object) {
-            return ndp::failed;
-        }
+    const int code = ndp::on_object(key, [&](const ganglion::Object& object) {
         found = kernel(object);
-        return 0;
+        return ndp::nothing_wrong;
     });
-    if (code != 0) {
-        return ndp::fail(ndp::failed, "cannot open object ", key);
+    if (code == 0) {
+        ndp::answer_number(found);
     }
-    char digits[20];
-    const char* const end = std::to_chars(digits, digits + sizeof digits, found).ptr;
-    faasm::setStringOutput({digits, static_cast<std::size_t>(end - digits)});
-    return 0;
+    return code;
 }

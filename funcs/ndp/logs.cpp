@@ -95,7 +95,7 @@ FAASM_ZYGOTE()
 
 FAASM_MAIN_FUNC()
 {
-    const std::string key = faasm::getStringInput("");
+    const std::string key = ganglion::input();
     std::map<std::string, Found> found;
     const int code = ganglion::on_storage(key, [&] {
         const auto object = ganglion::Object::open(key);
@@ -126,6 +126,6 @@ FAASM_MAIN_FUNC()
         }
         answer << '\n';
     }
-    faasm::setStringOutput(answer.str());
+    ganglion::set_output(answer.str());
     return 0;
 }

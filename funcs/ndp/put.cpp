@@ -1,26 +1,18 @@
 // `key value...`: writes the value, which is everything behind the first space, as the object `key`.
 
-#include <string>
-#include <string_view>
-
-#include <faasm/faasm.h>
 #include <ganglion/manifest.h>
-#include <ganglion/ndp.hpp>
 
-#include "answer.hpp"
+#include "call.hpp"
 
 GANGLION_OBJECT_KEY(first-word)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string whole = faasm::getStringInput("");
-    const std::string_view input = whole;
-    const std::size_t space = input.find(' ');
-    if (space == std::string_view::npos) {
+    const std::string input = ganglion::input();
+    const auto [key, value, complete] = ndp::split_at_space(input);
+    if (!complete) {
         return ndp::fail(ndp::bad_input, "no key/value pair in input");
     }
-    const std::string_view key = input.substr(0, space);
-    const std::string_view value = input.substr(space + 1);
     const int code = ganglion::put(key, value);
     if (code == GANGLION_INVALID) {
         return ndp::fail(ndp::bad_input, "not a key: ", key);
@@ -28,6 +20,6 @@ FAASM_MAIN_FUNC()
     if (code != 0) {
         return ndp::fail(ndp::failed, "cannot write object ", key);
     }
-    faasm::setStringOutput("OK");
+    ganglion::set_output("OK");
     return 0;
 }

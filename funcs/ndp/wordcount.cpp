@@ -1,32 +1,22 @@
 // `key`: counts the words of that object, where it is. Answers `word\tcount\n` for each, in the order of the words' bytes.
 
-#include <string>
-#include <vector>
-
-#include <faasm/faasm.h>
 #include <ganglion/manifest.h>
-#include <ganglion/ndp.hpp>
 
-#include "answer.hpp"
+#include "call.hpp"
 #include "kernels/wordcount.hpp"
 
 GANGLION_OBJECT_KEY(input)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string key = faasm::getStringInput("");
+    const std::string key = ganglion::input();
     std::vector<char> counts;
-    const int code = ganglion::on_storage(key, [&] {
-        const auto object = ganglion::Object::open(key);
-        if (!object) {
-            return ndp::failed;
-        }
+    const int code = ndp::on_object(key, [&](const ganglion::Object& object) {
         counts = ganglion::kernels::wordcount(object.data(), object.size());
-        return 0;
+        return ndp::nothing_wrong;
     });
-    if (code != 0) {
-        return ndp::fail(ndp::failed, "cannot open object ", key);
+    if (code == 0) {
+        faasmSetOutput(counts.data(), static_cast<long>(counts.size()));
     }
-    faasmSetOutput(counts.data(), static_cast<long>(counts.size()));
-    return 0;
+    return code;
 }

@@ -75,7 +75,7 @@ FAASM_MAIN_FUNC()
     const bool table_kept = zygote_filled_table();
     const bool promise_kept = table_kept && constructor_runs_before_zygote == 1 && constructor_runs == 1 &&
                               zygote_runs == 1 && main_runs == 0;
-    faasm::setStringOutput(ndp::joined({"constructor runs ", decimal(constructor_runs), ", before the zygote ",
+    ganglion::set_output(ndp::joined({"constructor runs ", decimal(constructor_runs), ", before the zygote ",
                                         decimal(constructor_runs_before_zygote), "; zygote runs ", decimal(zygote_runs),
                                         "; earlier calls seen ", decimal(main_runs), "; table ",
                                         table_kept ? "as the zygote left it" : "changed"}));

@@ -15,3 +15,5 @@ mod processes;
 mod program;
 #[cfg(feature = "ceph")] // and all else that `./test` installs
 mod project;
+mod sdk;
+mod suite;

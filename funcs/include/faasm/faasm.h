@@ -1,9 +1,9 @@
-/* All of the calls that have Faasm's names and run here: input, output, main and zygote. State and chaining are not among
- * them. Objects are in ganglion/ndp.h. */
+/* Everything that has Faasm's names. Objects are in ganglion/ndp.h, or ndpapi.h as its near-data fork calls it. */
 #ifndef FAASM_FAASM_H
 #define FAASM_FAASM_H
 
 #include "core.h"
 #include "input.h"
+#include "state.h"
 
 #endif

@@ -10,9 +10,13 @@
  *     GANGLION_OBJECT_KEY(none)         there is none; also what a module without a manifest means
  *
  * It is advice for placement. What the guest may open does not depend on it. */
+#ifdef __wasm__
 #define GANGLION_OBJECT_KEY(rule)                                                                                             \
     __asm__(".section .custom_section.ganglion,\"\",@\n"                                                                      \
             ".ascii \"{\\\"object\\\":\\\"" #rule "\\\"}\"\n"                                                                 \
             ".text\n");
+#else
+#define GANGLION_OBJECT_KEY(rule) /* a program of this machine has no manifest */
+#endif
 
 #endif

@@ -84,6 +84,16 @@ inline std::array<std::uint32_t, 8> sha256(const std::uint8_t* bytes, std::size_
     return state;
 }
 
+/// The digest in hexadecimal, as it is written everywhere.
+inline std::array<char, 64> hexadecimal(const std::array<std::uint32_t, 8>& digest)
+{
+    std::array<char, 64> digits;
+    for (std::size_t i = 0; i < digits.size(); ++i) {
+        digits[i] = "0123456789abcdef"[digest[i / 8] >> (28 - 4 * (i % 8)) & 15];
+    }
+    return digits;
+}
+
 } // namespace ganglion::kernels
 
 #endif

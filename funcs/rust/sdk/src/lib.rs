@@ -1,16 +1,32 @@
-//! What a function in Rust needs of Ganglion: [`input`], [`set_output`], [`Object`], [`put`], [`on_storage`], and
-//! [`object_key!`] for its manifest.
+//! What a function in Rust needs of Ganglion. A whole one:
 //!
-//! Absent on purpose: dependencies, and anything that the host does not do yet.
+//! ```no_run
+//! use ganglion::{Error, Object, on_storage};
+//!
+//! /// The whole input is the key of the object that the call is about.
+//! #[ganglion::main(object = "input")]
+//! fn main(key: String) -> Result<String, Error> {
+//!     let lines = on_storage(&key, || {
+//!         let object = Object::open(&key)?;
+//!         Ok::<_, Error>(object.as_bytes().iter().filter(|byte| **byte == b'\n').count())
+//!     })?;
+//!     Ok(lines.to_string())
+//! }
+//! ```
+//!
+//! Absent on purpose: anything that the host does not do yet, which is state and chaining.
 
+mod entry;
+mod error;
 mod host;
 mod object;
 mod storage;
 
+pub use entry::{Answer, Entry, FromInput, KeyAndArgument, run};
+pub use error::{Error, Failure, Kind};
+pub use ganglion_macros::main;
 pub use object::{Object, put};
 pub use storage::on_storage;
-
-use std::fmt;
 
 /// The whole input of the call.
 pub fn input() -> Vec<u8> {
@@ -25,64 +41,16 @@ pub fn input() -> Vec<u8> {
     input
 }
 
-/// Makes these bytes the output of the call; a later call replaces them. Traps beyond the limit of an output (setting
-/// `limits.output`).
+/// Makes these bytes the output of the call; a later call replaces them, and what `main` returns does. Traps beyond the limit
+/// of an output (setting `limits.output`).
 pub fn set_output(bytes: &[u8]) {
     // SAFETY: the bytes are readable for their length; a length of 2 GiB or more arrives as the same 32 bits.
     unsafe { host::write_output(bytes.as_ptr(), bytes.len() as i32) };
 }
 
-/// Why the host did not do what was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// An argument that cannot be, such as a key that is empty, longer than 1024 bytes or holds a NUL.
-    Invalid,
-    /// There is no such object.
-    NotFound,
-    /// This tenant may not do this to this object.
-    Denied,
-    /// Beyond a limit of the call; the host's log names the setting.
-    Limit,
-    /// The store failed or cannot be reached.
-    Storage,
-    /// A code that this version of the crate does not know.
-    Other(i32),
-}
-
-impl Error {
-    fn of_code(code: i32) -> Self {
-        match code {
-            -1 => Self::Invalid,
-            -2 => Self::NotFound,
-            -3 => Self::Denied,
-            -4 => Self::Limit,
-            -5 => Self::Storage,
-            other => Self::Other(other),
-        }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Invalid => f.write_str("invalid argument"),
-            Self::NotFound => f.write_str("no such object"),
-            Self::Denied => f.write_str("access denied"),
-            Self::Limit => f.write_str("beyond a limit of the call"),
-            Self::Storage => f.write_str("the store failed"),
-            Self::Other(code) => write!(f, "host code {code}"),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
-
 /// Says how the host finds, in the input, the key of the object that a call is about: `"first-word"` (the input up to its
-/// first space), `"input"` (all of it) or `"none"`. Once per module. It is advice for placement.
-///
-/// ```ignore
-/// ganglion_sdk::object_key!("input");
-/// ```
+/// first space), `"input"` (all of it) or `"none"`. Once per module; `#[ganglion::main(object = ...)]` writes it. It is advice for
+/// placement.
 #[macro_export]
 macro_rules! object_key {
     ($rule:literal) => {

@@ -1,6 +1,6 @@
 //! Objects of the function's own tenant.
 
-use crate::{Error, host};
+use crate::{Error, Kind, host};
 use std::ops::Deref;
 use std::ptr::NonNull;
 
@@ -15,15 +15,21 @@ pub struct Object {
 }
 
 impl Object {
-    /// Opens all of the object. `None` is any reason for which it could not be: a bad key, no such object, access denied,
-    /// no room left in the guest's memory, a store that fails.
-    pub fn open(key: &str) -> Option<Self> {
+    /// Opens all of the object.
+    ///
+    /// # Errors
+    /// `Unsaid` for any reason: a bad key, no such object, access denied, no room left in the guest's memory, a store that
+    /// fails.
+    pub fn open(key: &str) -> Result<Self, Error> {
         Self::open_range(key, 0, i64::MAX)
     }
 
     /// Opens `length_max` bytes from `offset` on, or as many as the object has there: none, where `offset` is beyond its
-    /// end. `None` as in [`Object::open`], and for a negative number.
-    pub fn open_range(key: &str, offset: i64, length_max: i64) -> Option<Self> {
+    /// end.
+    ///
+    /// # Errors
+    /// As [`Object::open`], and for a negative number.
+    pub fn open_range(key: &str, offset: i64, length_max: i64) -> Result<Self, Error> {
         let mut length = 0;
         // SAFETY: the key is readable for its length and `length` is writable. What comes back is NULL, or a region of
         // `length` bytes that the host gives to this guest until it is unmapped.
@@ -36,7 +42,14 @@ impl Object {
                 &mut length,
             )
         };
-        NonNull::new(bytes).map(|bytes| Self { bytes, length })
+        NonNull::new(bytes)
+            .map(|bytes| Self { bytes, length })
+            .ok_or_else(|| Error::new(Kind::Unsaid, "open", key))
+    }
+
+    /// Its bytes, which it also dereferences to.
+    pub fn as_bytes(&self) -> &[u8] {
+        self
     }
 }
 
@@ -73,6 +86,6 @@ pub fn put(key: &str, bytes: &[u8]) -> Result<(), Error> {
     if code == 0 {
         Ok(())
     } else {
-        Err(Error::of_code(code))
+        Err(Error::new(Kind::of_code(code), "write", key))
     }
 }

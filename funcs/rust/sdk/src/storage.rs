@@ -1,6 +1,6 @@
 //! Work that runs beside an object.
 
-use crate::{Error, host};
+use crate::{Error, Kind, host};
 
 /// Runs `work` where the object is, when the scheduler finds that worth it and the call was not made with `forbid_ndp`;
 /// otherwise here. Either way it works on this guest's memory, and what it returns is returned.
@@ -9,11 +9,12 @@ use crate::{Error, host};
 /// call ends.
 ///
 /// # Errors
-/// `Invalid` for the key; `work` has not run then.
-pub fn on_storage<T, Work>(key: &str, work: Work) -> Result<T, Error>
+/// Those of `work`, and `Invalid` for the key; `work` has not run then.
+pub fn on_storage<T, E, Work>(key: &str, work: Work) -> Result<T, E>
 where
     T: Send,
-    Work: FnOnce() -> T + Send,
+    E: Send + From<Error>,
+    Work: FnOnce() -> Result<T, E> + Send,
 {
     let mut frame = Frame {
         work: Some(work),
@@ -25,11 +26,13 @@ where
         host::storage_call(
             key.as_ptr(),
             key.len() as u32,
-            enter::<T, Work>,
+            enter::<Result<T, E>, Work>,
             &raw mut frame as i32,
         )
     };
-    frame.result.ok_or(Error::of_code(code))
+    frame
+        .result
+        .unwrap_or_else(|| Err(Error::new(Kind::of_code(code), "work beside", key).into()))
 }
 
 struct Frame<T, Work> {

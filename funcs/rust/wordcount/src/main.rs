@@ -3,29 +3,9 @@
 
 mod count;
 
-use ganglion_sdk::{Object, input, on_storage, set_output};
-use std::process::ExitCode;
+use ganglion::{Error, Object, on_storage};
 
-ganglion_sdk::object_key!("input");
-
-fn main() -> ExitCode {
-    let input = input();
-    match counts_of(&input) {
-        Some(counts) => {
-            set_output(&counts);
-            ExitCode::SUCCESS
-        }
-        None => {
-            set_output(&[b"FAILED - cannot open object ", input.as_slice()].concat());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn counts_of(key: &[u8]) -> Option<Vec<u8>> {
-    let key = std::str::from_utf8(key).ok()?;
-    on_storage(key, || {
-        Object::open(key).map(|object| count::wordcount(&object))
-    })
-    .ok()?
+#[ganglion::main(object = "input")]
+fn main(key: String) -> Result<Vec<u8>, Error> {
+    on_storage(&key, || Ok(count::wordcount(&Object::open(&key)?)))
 }
