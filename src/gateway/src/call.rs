@@ -5,7 +5,7 @@ use crate::dispatch::check_public;
 use bytes::Bytes;
 use ganglion_registry::FunctionRecord;
 use ganglion_types::{
-    Call, CallId, Deadline, Error, FunctionRef, Ndp, ObjectKey, Result, TraceParent,
+    Call, CallId, Deadline, Entry, Error, FunctionRef, Ndp, ObjectKey, Result, TraceParent,
 };
 use std::time::Duration;
 
@@ -40,25 +40,16 @@ impl App {
     }
 
     async fn prepare(&self, id: CallId, function: FunctionRef, asked: Asked) -> Result<Call> {
-        if self.drain.is_draining() {
-            return Err(Error::unavailable(
-                "this node is draining and takes no new calls",
-            ));
-        }
+        self.check_not_draining()?;
         let record = self.catalog.resolve(&function).await?;
         let object = object_of(&record, &asked)?;
         let limits = self.settings.call_limits;
-        let budget = asked.budget.unwrap_or(limits.wall);
-        if budget > limits.wall {
-            return Err(Error::invalid(format!(
-                "the deadline of {budget:?} is beyond {:?} (setting limits.call_time)",
-                limits.wall
-            )));
-        }
+        let budget = self.call_time(asked.budget)?;
         Ok(Call {
             id,
             function,
             module: record.module,
+            entry: Entry::Main,
             input: asked.input,
             args: asked.args,
             object,
@@ -67,6 +58,27 @@ impl App {
             limits,
             trace: asked.trace,
         })
+    }
+
+    /// Refuses new work once this node is being shut down.
+    pub(crate) fn check_not_draining(&self) -> Result<()> {
+        match self.drain.is_draining() {
+            false => Ok(()),
+            true => Err(Error::unavailable(
+                "this node is draining and takes no new calls",
+            )),
+        }
+    }
+
+    /// The time of a call that asks for so much.
+    pub(crate) fn call_time(&self, asked: Option<Duration>) -> Result<Duration> {
+        let limit = self.settings.call_limits.wall;
+        match asked.unwrap_or(limit) {
+            time if time <= limit => Ok(time),
+            time => Err(Error::invalid(format!(
+                "the deadline of {time:?} is beyond {limit:?} (setting limits.call_time)"
+            ))),
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct FunctionJson {
     object: &'static str,
     /// Whether it can write objects.
     writes_objects: bool,
+    /// Whether it has a combiner of its own, for jobs.
+    combines: bool,
 }
 
 /// Functions in order of their names.
@@ -53,6 +55,7 @@ impl From<&FunctionRecord> for FunctionJson {
                 ObjectFrom::Input => "input",
             },
             writes_objects: record.writes_objects,
+            combines: record.combines,
         }
     }
 }
