@@ -1,9 +1,11 @@
 // `key`: counts the words of that object, where it is. Answers `word\tcount\n` for each, in the order of the words' bytes.
+// As a combiner: adds up such answers.
 
 #include <string>
 #include <vector>
 
 #include <faasm/faasm.h>
+#include <ganglion/combine.h>
 #include <ganglion/manifest.h>
 #include <ganglion/ndp.hpp>
 
@@ -27,6 +29,15 @@ FAASM_MAIN_FUNC()
     if (code != 0) {
         return ndp::fail(ndp::failed, "cannot open object ", key);
     }
+    faasmSetOutput(counts.data(), static_cast<long>(counts.size()));
+    return 0;
+}
+
+GANGLION_COMBINE()
+{
+    const std::string answers = faasm::getStringInput("");
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(answers.data());
+    const std::vector<char> counts = ganglion::kernels::combined_wordcounts(bytes, answers.size());
     faasmSetOutput(counts.data(), static_cast<long>(counts.size()));
     return 0;
 }
