@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   args     what can be typed ──> one Cli
-//!     ├── invoke, function, object, node ──> client ──HTTP──> gateway
+//!     ├── invoke, function, job, object, node ──> client ──HTTP──> gateway
 //!     ├── doctor, config, completion          this machine only
 //!     ├── dev_ceph                            Ceph's daemons on this machine
 //!     └── cluster                             nodes in this process
@@ -26,6 +26,7 @@ mod explain;
 mod failure;
 mod function;
 mod invoke;
+mod job;
 mod node;
 mod object;
 mod output;
@@ -113,6 +114,7 @@ async fn run(command: &Command, cli: &Cli, ui: &Ui) -> Outcome<u8> {
         Command::Func(command) => {
             asking(cli, async |to| function::run(command, to, ui).await).await?
         }
+        Command::Job(command) => return job::run(command, &Client::new(&cli.global)?, ui).await,
         Command::Object(command) => {
             asking(cli, async |to| object::run(command, to, ui).await).await?
         }

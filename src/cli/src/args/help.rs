@@ -11,7 +11,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
         "Run a cluster",
         &["demo", "up", "serve", "doctor", "config", "dev-ceph"],
     ),
-    ("Functions", &["deploy", "invoke", "func"]),
+    ("Functions", &["deploy", "invoke", "func", "job"]),
     ("Objects and nodes", &["object", "node"]),
     ("More", &["bench", "completion"]),
 ];
