@@ -1,5 +1,7 @@
 // `key`: counts the words of that object, where it is. Answers `word\tcount\n` for each, in the order of the words' bytes.
+// As a combiner: adds up such answers.
 
+#include <ganglion/combine.h>
 #include <ganglion/manifest.h>
 
 #include "call.hpp"
@@ -19,4 +21,13 @@ FAASM_MAIN_FUNC()
         faasmSetOutput(counts.data(), static_cast<long>(counts.size()));
     }
     return code;
+}
+
+GANGLION_COMBINE()
+{
+    const std::string answers = ganglion::input();
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(answers.data());
+    const std::vector<char> counts = ganglion::kernels::combined_wordcounts(bytes, answers.size());
+    faasmSetOutput(counts.data(), static_cast<long>(counts.size()));
+    return 0;
 }

@@ -5,6 +5,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(
         [
             "announcement.proto",
+            "batch.proto",
             "call.proto",
             "delta.proto",
             "node.proto",
@@ -18,6 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     prost_build::Config::new()
         .boxed("ganglion.wire.Request.operation.offload")
         .boxed("ganglion.wire.Answer.outcome.offloaded")
+        .boxed("ganglion.wire.Request.operation.batch")
         .compile_fds(files)?;
     Ok(())
 }

@@ -29,7 +29,7 @@ fn awkward() -> Vec<u8> {
 }
 
 /// `word\tcount\n` by the bytes of the words.
-fn counted(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn counted(bytes: &[u8]) -> Vec<u8> {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c);
     let mut counts: BTreeMap<&[u8], u64> = BTreeMap::new();
     for word in bytes.split(is_space).filter(|word| !word.is_empty()) {

@@ -7,6 +7,7 @@ mod bad_input;
 #[cfg(feature = "ceph")]
 mod ceph;
 mod equality;
+mod jobs;
 mod lab;
 mod main_job;
 mod plan;

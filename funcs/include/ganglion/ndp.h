@@ -20,7 +20,7 @@ extern "C" {
 enum {
     GANGLION_INVALID = -1,   /* an argument: a key, range, view or function that cannot be */
     GANGLION_NOT_FOUND = -2, /* no such object */
-    GANGLION_DENIED = -3,    /* this tenant may not do this to this object */
+    GANGLION_DENIED = -3,    /* this tenant may not do this to this object, or a combiner writes */
     GANGLION_LIMIT = -4,     /* beyond a limit of the call; the host's log names the setting */
     GANGLION_STORAGE = -5,   /* the store failed or cannot be reached */
 };

@@ -27,8 +27,8 @@ public:
     {
     }
 
-    /// Counts the word at `[begin, end)` once more.
-    void add(std::size_t begin, std::size_t end)
+    /// Counts the word at `[begin, end)` once more, or so often.
+    void add(std::size_t begin, std::size_t end, std::uint64_t times = 1)
     {
         const std::size_t length = end - begin;
         const std::uint64_t head = head_of(begin, length);
@@ -36,11 +36,11 @@ public:
         for (;; at = (at + 1) & (slots_.size() - 1)) {
             Slot& slot = slots_[at];
             if (slot.head == head && slot.length == length && same_tail(slot.begin, begin, length)) {
-                slot.count += 1;
+                slot.count += times;
                 return;
             }
             if (slot.count == 0) {
-                slot = {head, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(length), 1};
+                slot = {head, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(length), times};
                 used_ += 1;
                 if (used_ * 4 > slots_.size() * 3) {
                     grow();
@@ -75,7 +75,7 @@ private:
         std::uint64_t head;   // the first eight bytes, the first of them lowest; zeros behind a shorter word
         std::uint32_t begin;  // offset in the text
         std::uint32_t length; // in bytes; 0 in a free slot
-        std::uint32_t count;  // 0 in a free slot
+        std::uint64_t count;  // 0 in a free slot
     };
 
     static constexpr unsigned initial_bits = 8; // 6 KiB, so that a small object dirties few pages
@@ -177,7 +177,7 @@ private:
         return left.length < right.length;
     }
 
-    static std::size_t decimal_digits(std::uint32_t number)
+    static std::size_t decimal_digits(std::uint64_t number)
     {
         std::size_t digits = 1;
         for (; number >= 10; number /= 10) {
@@ -186,7 +186,7 @@ private:
         return digits;
     }
 
-    static char* write_decimal(char* begin, std::uint32_t number)
+    static char* write_decimal(char* begin, std::uint64_t number)
     {
         char* const end = begin + decimal_digits(number);
         for (char* at = end; at != begin; number /= 10) {
@@ -208,6 +208,30 @@ inline std::vector<char> wordcount(const std::uint8_t* bytes, std::size_t size)
 {
     WordTable table(bytes, size);
     for_each_word(bytes, size, [&table](std::size_t begin, std::size_t end) { table.add(begin, end); });
+    return table.into_text();
+}
+
+/// What `wordcount` gives of several texts together, from what it gives of each: one behind the other, in any order. Words hold no
+/// whitespace, so words and counts take turns.
+inline std::vector<char> combined_wordcounts(const std::uint8_t* bytes, std::size_t size)
+{
+    WordTable table(bytes, size);
+    std::size_t word_begin = 0;
+    std::size_t word_end = 0;
+    bool is_count = false;
+    for_each_word(bytes, size, [&](std::size_t begin, std::size_t end) {
+        if (is_count) {
+            std::uint64_t count = 0;
+            for (std::size_t at = begin; at != end; ++at) {
+                count = count * 10 + (bytes[at] - '0');
+            }
+            table.add(word_begin, word_end, count);
+        } else {
+            word_begin = begin;
+            word_end = end;
+        }
+        is_count = !is_count;
+    });
     return table.into_text();
 }
 

@@ -5,7 +5,7 @@ use ganglion_node::{BUNDLED, HostAmbient};
 use ganglion_registry::{Interruption, Modules};
 use ganglion_store::ObjectStore;
 use ganglion_types::{
-    Alone, Ambient, Answer, Call, CallIds, CallLimits, ContentHash, Deadline, End, Error,
+    Alone, Ambient, Answer, Call, CallIds, CallLimits, ContentHash, Deadline, End, Entry, Error,
     FunctionRef, ModuleLimits, Ndp, NodeId, Result, Site,
 };
 use ganglion_worker::{
@@ -135,6 +135,7 @@ impl Bed {
             id: self.ids.next(),
             function: function.clone(),
             module,
+            entry: Entry::Main,
             input: input.clone(),
             args: Vec::new(),
             object: None,

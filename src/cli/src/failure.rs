@@ -92,6 +92,11 @@ impl Failure {
         failure
     }
 
+    /// Whether a person stopped it.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.exit_code == INTERRUPTED
+    }
+
     /// Adds what to do next, unless something better is already known.
     #[must_use]
     pub(crate) fn or_hint(mut self, hint: impl Into<String>) -> Self {

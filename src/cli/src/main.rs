@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   args     what can be typed ──> one Cli
-//!     ├── deploy, invoke, object, node   ──> client ──HTTP──> gateway
-//!     ├── new, build, doctor, config, ...     this machine only
+//!     ├── deploy, invoke, job, object, ... ──> client ──HTTP──> gateway
+//!     ├── new, build, doctor, config, ...      this machine only
 //!     ├── dev_ceph                            Ceph's daemons on this machine
 //!     └── cluster                             nodes in this process
 //!   output   results on stdout (a table or one document), all else on stderr
@@ -26,6 +26,7 @@ mod explain;
 mod failure;
 mod function;
 mod invoke;
+mod job;
 mod node;
 mod object;
 mod output;
@@ -121,6 +122,7 @@ async fn run(command: &Command, cli: &Cli, ui: &Ui) -> Outcome<u8> {
         Command::Func(command) => {
             asking(cli, async |to| function::run(command, to, ui).await).await?
         }
+        Command::Job(command) => return job::run(command, &Client::new(&cli.global)?, ui).await,
         Command::Object(command) => {
             asking(cli, async |to| object::run(command, to, ui).await).await?
         }

@@ -125,12 +125,25 @@ impl Ui {
         }
     }
 
-    /// Progress of a transfer; drawn only on a terminal.
-    pub(crate) fn progress(&self, label: &str, bytes: Option<u64>) -> ProgressBar {
-        let target = match self.quiet || !io::stderr().is_terminal() {
+    /// Where progress is drawn: on a terminal, and nowhere else.
+    fn progress_target(&self) -> ProgressDrawTarget {
+        match self.quiet || !io::stderr().is_terminal() {
             true => ProgressDrawTarget::hidden(),
             false => ProgressDrawTarget::stderr(),
-        };
+        }
+    }
+
+    /// Progress of a job, in objects, with a message of its own.
+    pub(crate) fn job_progress(&self) -> ProgressBar {
+        let style = ProgressStyle::with_template("{bar:30} {wide_msg}");
+        ProgressBar::with_draw_target(Some(0), self.progress_target())
+            .with_style(style.expect("the template is well formed"))
+            .with_finish(ProgressFinish::AndClear)
+    }
+
+    /// Progress of a transfer; drawn only on a terminal.
+    pub(crate) fn progress(&self, label: &str, bytes: Option<u64>) -> ProgressBar {
+        let target = self.progress_target();
         let (bar, template) = match bytes {
             Some(bytes) => (
                 ProgressBar::with_draw_target(Some(bytes), target),

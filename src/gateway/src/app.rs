@@ -1,8 +1,9 @@
 //! What every handler shares, and the routes.
 
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{Code, Dispatcher};
 use crate::drain::Drain;
 use crate::faasm::{self, Background};
+use crate::job::Jobs;
 use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::settings::GatewaySettings;
@@ -12,7 +13,7 @@ use axum::routing::{get, post, put};
 use ganglion_knowledge::Knowledge;
 use ganglion_registry::Catalog;
 use ganglion_store::ObjectStore;
-use ganglion_types::{Ambient, CallIds, ContentHash};
+use ganglion_types::{Ambient, CallIds};
 use std::sync::Arc;
 
 /// What a gateway is made of.
@@ -43,9 +44,10 @@ pub(crate) struct App {
     pub(crate) settings: Arc<GatewaySettings>,
     pub(crate) drain: Arc<Drain>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) knowledge: Arc<Knowledge<ContentHash>>,
+    pub(crate) knowledge: Arc<Knowledge<Code>>,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) background: Background,
+    pub(crate) jobs: Jobs,
 }
 
 /// Shared by every handler of one gateway.
@@ -78,7 +80,8 @@ impl Gateway {
             catalog: parts.catalog,
             store: parts.store,
             peers: parts.peers,
-            background: Background::new(settings.clone(), parts.ambient.clone()),
+            background: Background::new(&settings, parts.ambient.clone()),
+            jobs: Jobs::new(&settings, parts.ambient.clone()),
             ambient: parts.ambient,
             call_ids: parts.call_ids,
             settings,
@@ -123,9 +126,10 @@ impl Gateway {
             .with_state(self.app.clone())
     }
 
-    /// Waits for the calls that are under way, asynchronous ones included; no new ones begin once draining.
+    /// Waits for the calls that are under way, asynchronous ones and jobs included; no new ones begin once draining.
     pub async fn calls_done(&self) {
         self.app.background.done().await;
+        self.app.jobs.done().await;
         self.app.dispatcher.done().await;
     }
 }

@@ -5,7 +5,7 @@ use crate::dispatch::check_public;
 use bytes::Bytes;
 use ganglion_registry::FunctionRecord;
 use ganglion_types::{
-    Call, CallId, Deadline, Error, FunctionRef, Ndp, ObjectKey, Result, TraceParent,
+    Call, CallId, CallLimits, Deadline, Entry, Error, FunctionRef, Ndp, ObjectKey, Result, TraceParent,
 };
 use std::time::Duration;
 
@@ -40,33 +40,53 @@ impl App {
     }
 
     async fn prepare(&self, id: CallId, function: FunctionRef, asked: Asked) -> Result<Call> {
-        if self.drain.is_draining() {
-            return Err(Error::unavailable(
-                "this node is draining and takes no new calls",
-            ));
-        }
+        self.check_not_draining()?;
         let record = self.catalog.resolve(&function).await?;
         let object = object_of(&record, &asked)?;
-        let limits = record.manifest.limits.within(self.settings.call_limits);
-        let budget = asked.budget.unwrap_or(limits.wall);
-        if budget > limits.wall {
-            return Err(Error::invalid(format!(
-                "the deadline of {budget:?} is beyond {:?} (setting limits.call_time)",
-                limits.wall
-            )));
-        }
+        let limits = self.call_limits(&record, asked.budget)?;
         Ok(Call {
             id,
             function,
             module: record.module,
+            entry: Entry::Main,
             input: asked.input,
             args: asked.args,
             object,
             ndp: asked.ndp,
-            deadline: Deadline::after(self.ambient.monotonic_ns(), budget),
+            deadline: Deadline::after(self.ambient.monotonic_ns(), limits.wall),
             limits,
             trace: asked.trace,
         })
+    }
+
+    /// Refuses new work once this node is being shut down.
+    pub(crate) fn check_not_draining(&self) -> Result<()> {
+        match self.drain.is_draining() {
+            false => Ok(()),
+            true => Err(Error::unavailable(
+                "this node is draining and takes no new calls",
+            )),
+        }
+    }
+
+    /// What a call of this function may use that asks for so much time.
+    ///
+    /// # Errors
+    /// `Invalid` for more time than there is.
+    pub(crate) fn call_limits(
+        &self,
+        record: &FunctionRecord,
+        budget: Option<Duration>,
+    ) -> Result<CallLimits> {
+        let limits = record.manifest.limits.within(self.settings.call_limits);
+        let wall = budget.unwrap_or(limits.wall);
+        if wall > limits.wall {
+            return Err(Error::invalid(format!(
+                "the deadline of {wall:?} is beyond {:?} (setting limits.call_time)",
+                limits.wall
+            )));
+        }
+        Ok(CallLimits { wall, ..limits })
     }
 }
 

@@ -23,9 +23,11 @@ use ganglion_scheduler::{
 };
 use ganglion_store::ObjectStore;
 use ganglion_types::{
-    Ambient, Answer, Call, ContentHash, Error, ErrorKind, Ndp, NodeId, ObjectKey, Result, Site,
+    Ambient, Answer, Call, ContentHash, Deadline, Entry, Error, ErrorKind, Ndp, NodeId, ObjectKey,
+    Result, Site,
 };
 use std::fmt::Write;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_util::task::TaskTracker;
@@ -40,21 +42,34 @@ pub(crate) struct Placed {
     pub(crate) predicted: Prediction,
 }
 
+/// What profiles are of: a module, and where it is entered.
+pub(crate) type Code = (ContentHash, Entry);
+
 /// Places calls on nodes.
 pub(crate) struct Dispatcher {
     peers: Arc<Peers>,
-    store: Arc<dyn ObjectStore>,
-    ambient: Arc<dyn Ambient>,
-    metrics: Arc<Metrics>,
-    knowledge: Arc<Knowledge<ContentHash>>,
-    settings: Arc<GatewaySettings>,
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) ambient: Arc<dyn Ambient>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) knowledge: Arc<Knowledge<Code>>,
+    pub(crate) settings: Arc<GatewaySettings>,
     spread: AtomicU64,
-    under_way: TaskTracker,
+    pub(crate) under_way: TaskTracker,
+}
+
+/// What is asked of the scheduler.
+pub(crate) struct Question<'a> {
+    pub(crate) code: Code,
+    pub(crate) ndp: Ndp,
+    /// It may have run already, and goes nowhere but to compute.
+    pub(crate) may_have_run: bool,
+    pub(crate) input_bytes: u64,
+    pub(crate) object: Option<ObjectFacts<'a>>,
 }
 
 /// How often a call is begun again because others wrote what it worked on: with as many callers at one object the last of them has its
 /// turn.
-const OVERTAKEN_MAX: u32 = 16;
+pub(crate) const OVERTAKEN_MAX: u32 = 16;
 
 /// What has already become of a call.
 #[derive(Default)]
@@ -72,7 +87,7 @@ impl Dispatcher {
         store: Arc<dyn ObjectStore>,
         ambient: Arc<dyn Ambient>,
         metrics: Arc<Metrics>,
-        knowledge: Arc<Knowledge<ContentHash>>,
+        knowledge: Arc<Knowledge<Code>>,
         settings: Arc<GatewaySettings>,
     ) -> Self {
         let spread = AtomicU64::new(ambient.monotonic_ns());
@@ -124,7 +139,14 @@ impl Dispatcher {
         loop {
             let candidates = self.candidates(&members, &refused, home.as_ref());
             let mut known = Profile::default();
-            let chosen = self.decide(call, object, &candidates, &past, &mut known);
+            let question = Question {
+                code: (call.module, call.entry),
+                ndp: call.ndp,
+                may_have_run: past.lost.is_some(),
+                input_bytes: call.input.len() as u64,
+                object,
+            };
+            let chosen = self.decide(&question, &candidates, &mut known);
             let decision = chosen.map_err(|error| past.final_error(error))?;
             let member = &members[decision.chosen.index];
             let decided_ns = self.ambient.monotonic_ns();
@@ -133,7 +155,7 @@ impl Dispatcher {
                     let took_ns = self.ambient.monotonic_ns().saturating_sub(decided_ns);
                     let outcome = Outcome::of(&decision, &answer, took_ns);
                     self.knowledge.learn(
-                        &call.module,
+                        &question.code,
                         outcome.as_ref(),
                         (&answer.node, &answer.usage),
                         home.as_ref(),
@@ -180,7 +202,8 @@ impl Dispatcher {
         })
     }
 
-    fn candidates<'a>(
+    /// All members, as the scheduler sees them.
+    pub(crate) fn candidates<'a>(
         &self,
         members: &'a [Member],
         refused: &[bool],
@@ -200,26 +223,23 @@ impl Dispatcher {
         members.iter().zip(refused).map(candidate).collect()
     }
 
-    fn decide<'a>(
+    /// Asks the scheduler, and notes what it says.
+    pub(crate) fn decide<'a>(
         &self,
-        call: &Call,
-        object: Option<ObjectFacts<'a>>,
+        question: &Question<'a>,
         candidates: &'a [Candidate<'a>],
-        past: &Past,
         known: &'a mut Profile,
     ) -> Result<Decision<'a>> {
         let mut profiles = self.knowledge.profiles();
-        let profile = profiles.get_or_default(&call.module);
+        let profile = profiles.get_or_default(&question.code);
         *known = *profile;
         let mut decision = decide(&Facts {
-            // A call that may have run goes nowhere but to compute.
-            ndp: if past.lost.is_some() {
-                Ndp::Forbidden
-            } else {
-                call.ndp
+            ndp: match question.may_have_run {
+                true => Ndp::Forbidden,
+                false => question.ndp,
             },
-            input_bytes: call.input.len() as u64,
-            object,
+            input_bytes: question.input_bytes,
+            object: question.object,
             candidates,
             profile: known,
             spread: self
@@ -227,12 +247,13 @@ impl Dispatcher {
                 .fetch_add(1, Ordering::Relaxed)
                 .wrapping_mul(SPREAD),
         })?;
+        let is_preferred = question.ndp == Ndp::Preferred;
         match decision.alternative {
-            Some(storage) if call.ndp == Ndp::Preferred && storage.site == Site::Storage => {
+            Some(storage) if is_preferred && storage.site == Site::Storage => {
                 decision.alternative = Some(decision.chosen);
                 decision.chosen = storage;
             }
-            _ if call.ndp == Ndp::Preferred => {}
+            _ if is_preferred => {}
             _ => profile.placed(&decision),
         }
         Ok(decision)
@@ -244,13 +265,23 @@ impl Dispatcher {
         if member.local {
             return member.peer.execute(call.clone()).await;
         }
+        let answer = member.peer.execute(call.clone());
+        self.in_time(call.deadline, member.peer.id(), answer).await
+    }
+
+    /// Gives up waiting for a node's answer a while after the deadline.
+    pub(crate) async fn in_time<T>(
+        &self,
+        deadline: Deadline,
+        node: &NodeId,
+        answer: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let now_ns = self.ambient.monotonic_ns();
-        let patience = call.deadline.remaining(now_ns) + self.settings.answer_grace;
-        match tokio::time::timeout(patience, member.peer.execute(call.clone())).await {
+        let patience = deadline.remaining(now_ns) + self.settings.answer_grace;
+        match tokio::time::timeout(patience, answer).await {
             Ok(result) => result,
             Err(_) => Err(Error::indeterminate(format!(
-                "{} gave no answer within the deadline and {:?} (setting gateway.answer_grace)",
-                member.peer.id(),
+                "{node} gave no answer within the deadline and {:?} (setting gateway.answer_grace)",
                 self.settings.answer_grace
             ))),
         }

@@ -12,6 +12,8 @@
 //!          text, Faasm's codes          raw output, or problem JSON by ErrorKind
 //! ```
 //!
+//! A job is one function over many objects ([`job`](crate::job)): its parts are placed as calls are, and travel in batches.
+//!
 //! A call costs no task, no lock that is held for long, and no request to the store: an object's size is looked up at
 //! most once in `gateway.object_size_age`. Objects and modules stream past in pieces of 2 MiB.
 //!
@@ -27,6 +29,8 @@ mod explain;
 mod extract;
 mod faasm;
 mod health;
+mod job;
+mod kept;
 mod metrics;
 mod openapi;
 mod peers;
@@ -40,4 +44,4 @@ pub use drain::Drain;
 pub use openapi::openapi_json;
 pub use peers::Peers;
 pub use serve::{ServeSettings, serve};
-pub use settings::GatewaySettings;
+pub use settings::{GatewaySettings, JobSettings};

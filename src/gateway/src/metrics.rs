@@ -142,6 +142,70 @@ pub(crate) enum ObjectOperation {
     List,
 }
 
+/// What became of a part of a job.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PartOutcome {
+    Ok,
+    Failed,
+}
+
+/// What became of a job.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum JobOutcome {
+    Done,
+    Failed,
+    Cancelled,
+}
+
+/// The series of jobs.
+struct JobSeries {
+    ended: [Counter; 3],
+    running: Gauge,
+    /// Of each site, those that ended so.
+    parts: [[Counter; 2]; 2],
+    repeated: Counter,
+}
+
+impl JobSeries {
+    fn new(registry: &mut Registry) -> Self {
+        let jobs = Family::<OutcomeOnly, Counter>::default();
+        let parts = Family::<SiteOutcome, Counter>::default();
+        let (running, repeated) = (Gauge::default(), Counter::default());
+        registry.register("jobs", "Jobs by how they ended", jobs.clone());
+        registry.register("jobs_running", "Jobs under way", running.clone());
+        registry.register(
+            "job_parts",
+            "Calls of jobs by where they ran and how they ended",
+            parts.clone(),
+        );
+        registry.register(
+            "job_parts_repeated",
+            "Calls of jobs that were placed again",
+            repeated.clone(),
+        );
+        let outcomes = ["done", "failed", "cancelled"];
+        Self {
+            ended: outcomes.map(|outcome| jobs.get_or_create_owned(&OutcomeOnly { outcome })),
+            running,
+            parts: [Site::Compute, Site::Storage].map(|site| {
+                let site = site.as_str();
+                let part = |outcome| parts.get_or_create_owned(&SiteOutcome { site, outcome });
+                ["ok", "failed"].map(part)
+            }),
+            repeated,
+        }
+    }
+}
+
+/// A job under way; dropping it ends it.
+pub(crate) struct RunningJob(Gauge);
+
+impl Drop for RunningJob {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// Everything that this gateway counts.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -150,6 +214,7 @@ pub(crate) struct Metrics {
     failed: [Counter; ErrorKind::ALL.len()],
     objects: [[Counter; 2]; 5],
     uploads: [Counter; 2],
+    jobs: JobSeries,
     in_flight: Gauge,
     nodes: Family<NodeState, Gauge>,
 }
@@ -256,6 +321,7 @@ impl Metrics {
         let uploads =
             ["ok", "refused"].map(|outcome| uploads.get_or_create_owned(&OutcomeOnly { outcome }));
         Self {
+            jobs: JobSeries::new(&mut registry),
             registry,
             sites,
             storage_calls,
@@ -270,6 +336,26 @@ impl Metrics {
     pub(crate) fn begin_call(&self) -> InFlight<'_> {
         self.in_flight.inc();
         InFlight(self)
+    }
+
+    pub(crate) fn begin_job(&self) -> RunningJob {
+        self.jobs.running.inc();
+        RunningJob(self.jobs.running.clone())
+    }
+
+    /// A job ended.
+    pub(crate) fn job_ended(&self, outcome: JobOutcome) {
+        self.jobs.ended[outcome as usize].inc();
+    }
+
+    /// A part of a job ran.
+    pub(crate) fn job_part(&self, site: Site, outcome: PartOutcome) {
+        self.jobs.parts[usize::from(site == Site::Storage)][outcome as usize].inc();
+    }
+
+    /// A part of a job is placed again.
+    pub(crate) fn job_part_repeated(&self) {
+        self.jobs.repeated.inc();
     }
 
     /// A call was answered, `time_ns` after it came.
@@ -374,6 +460,8 @@ mod tests {
             r#"ganglion_storage_calls_total{placement="offloaded"} 0"#,
             "ganglion_storage_calls_not_taken_total 0",
             "ganglion_calls_in_flight 0",
+            r#"ganglion_jobs_total{outcome="cancelled"} 0"#,
+            r#"ganglion_job_parts_total{site="storage",outcome="ok"} 0"#,
         ] {
             assert!(text.contains(series), "{series} in\n{text}");
         }

@@ -31,6 +31,47 @@ pub struct GatewaySettings {
     pub async_bytes_max: u64,
     /// How long a result is kept. Setting `limits.async_age`.
     pub async_age: Duration,
+    /// Jobs.
+    pub jobs: JobSettings,
+}
+
+/// Limits of jobs: functions over many objects.
+#[derive(Clone, Debug)]
+pub struct JobSettings {
+    /// Jobs that run at once. Setting `jobs.running`.
+    pub running_max: usize,
+    /// Time of one job, its last combining included. Setting `jobs.time`.
+    pub time: Duration,
+    /// Objects of one job. Setting `jobs.objects`.
+    pub objects_max: u32,
+    /// Objects of one batch. Setting `jobs.batch`.
+    pub batch_parts_max: usize,
+    /// Bytes of the objects of one batch together, when there is more than one. Setting `jobs.batch_bytes`.
+    pub batch_bytes_max: u64,
+    /// A job's result, in bytes. Setting `jobs.result`.
+    pub result_bytes_max: u64,
+    /// Ended jobs kept to be asked for. Setting `jobs.kept`.
+    pub kept_max: usize,
+    /// Their results together, in bytes. Setting `jobs.kept_bytes`.
+    pub kept_bytes_max: u64,
+    /// How long an ended job is kept. Setting `jobs.age`.
+    pub age: Duration,
+}
+
+impl Default for JobSettings {
+    fn default() -> Self {
+        Self {
+            running_max: 8,
+            time: Duration::from_secs(3_600),
+            objects_max: 1_000_000,
+            batch_parts_max: 64,
+            batch_bytes_max: 256 << 20,
+            result_bytes_max: 64 << 20,
+            kept_max: 256,
+            kept_bytes_max: 256 << 20,
+            age: Duration::from_secs(3_600),
+        }
+    }
 }
 
 impl Default for GatewaySettings {
@@ -48,6 +89,7 @@ impl Default for GatewaySettings {
             async_results_max: 4_096,
             async_bytes_max: 256 << 20,
             async_age: Duration::from_secs(300),
+            jobs: JobSettings::default(),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use ganglion_types::{
-    Answer, Call, Executor, LinkEstimate, Load, NodeId, Offload, Offloaded, Peer, Result, Site,
+    Answer, Batch, Batched, Call, Executor, LinkEstimate, Load, NodeId, Offload, Offloaded, Peer,
+    Result, Site,
 };
 use ganglion_worker::Worker;
 
@@ -17,6 +18,10 @@ impl Executor for LocalPeer {
 
     async fn offload(&self, offload: Offload) -> Result<Offloaded> {
         self.0.offload(offload).await
+    }
+
+    async fn batch(&self, batch: Batch) -> Result<Batched> {
+        self.0.batch(batch).await
     }
 }
 

@@ -9,7 +9,7 @@ use crate::roles::{CephSettings, ClusterSettings, NodeSettings, RedisSettings};
 use bytesize::ByteSize;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
-use ganglion_gateway::GatewaySettings;
+use ganglion_gateway::{GatewaySettings, JobSettings};
 use ganglion_registry::Interruption;
 use ganglion_types::{CallLimits, Error, ModuleLimits, Result, Site};
 use ganglion_wire::DELTA_BYTES_MAX;
@@ -21,6 +21,9 @@ use std::time::Duration;
 
 /// Environment variables with the prefix that are not settings of a node but of the command line.
 const NOT_SETTINGS: [&str; 3] = ["url", "user", "config"];
+
+/// Largest `jobs.batch`.
+const JOB_BATCH_MAX: usize = 512;
 
 /// All settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +43,8 @@ pub struct Settings {
     pub listen: ListenSettings,
     /// What guests and requests may use.
     pub limits: Limits,
+    /// Functions over many objects.
+    pub jobs: JobOptions,
     /// Compute nodes.
     pub compute: SiteSettings,
     /// Storage nodes.
@@ -107,6 +112,32 @@ pub struct Limits {
     /// How long a result is kept.
     #[serde(with = "duration")]
     pub async_age: Duration,
+}
+
+/// Functions over many objects.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JobOptions {
+    /// Jobs that run at once.
+    pub running: usize,
+    /// Time of one job.
+    #[serde(with = "duration")]
+    pub time: Duration,
+    /// Objects of one job.
+    pub objects: u32,
+    /// Objects of one batch: what a node is sent at once; at most 512.
+    pub batch: usize,
+    /// Their bytes together, when there is more than one.
+    pub batch_bytes: ByteSize,
+    /// A job's result.
+    pub result: ByteSize,
+    /// Ended jobs kept to be asked for.
+    pub kept: usize,
+    /// Their results together.
+    pub kept_bytes: ByteSize,
+    /// How long they are kept.
+    #[serde(with = "duration")]
+    pub age: Duration,
 }
 
 /// The gateway's patience.
@@ -189,6 +220,7 @@ impl Default for Settings {
             ceph: CephSettings::default(),
             listen: ListenSettings::default(),
             limits: Limits::default(),
+            jobs: JobOptions::default(),
             compute: SiteSettings::default(),
             storage: SiteSettings {
                 queue: 64,
@@ -235,6 +267,39 @@ impl Default for Limits {
             async_results: gateway.async_results_max,
             async_bytes: ByteSize(gateway.async_bytes_max),
             async_age: gateway.async_age,
+        }
+    }
+}
+
+impl Default for JobOptions {
+    fn default() -> Self {
+        let jobs = JobSettings::default();
+        Self {
+            running: jobs.running_max,
+            time: jobs.time,
+            objects: jobs.objects_max,
+            batch: jobs.batch_parts_max,
+            batch_bytes: ByteSize(jobs.batch_bytes_max),
+            result: ByteSize(jobs.result_bytes_max),
+            kept: jobs.kept_max,
+            kept_bytes: ByteSize(jobs.kept_bytes_max),
+            age: jobs.age,
+        }
+    }
+}
+
+impl JobOptions {
+    fn settings(&self) -> JobSettings {
+        JobSettings {
+            running_max: self.running,
+            time: self.time,
+            objects_max: self.objects,
+            batch_parts_max: self.batch,
+            batch_bytes_max: self.batch_bytes.as_u64(),
+            result_bytes_max: self.result.as_u64(),
+            kept_max: self.kept,
+            kept_bytes_max: self.kept_bytes.as_u64(),
+            age: self.age,
         }
     }
 }
@@ -344,6 +409,12 @@ impl Settings {
                 "settings: limits.delta is {delta}, at most {most} fit a message between nodes"
             )));
         }
+        let batch = settings.jobs.batch;
+        if !(1..=JOB_BATCH_MAX).contains(&batch) {
+            return Err(Error::invalid(format!(
+                "settings: jobs.batch is {batch}, and may be 1 to {JOB_BATCH_MAX}: their keys and ends fit one message"
+            )));
+        }
         Ok(settings)
     }
 
@@ -381,6 +452,7 @@ impl Settings {
             async_results_max: limits.async_results,
             async_bytes_max: limits.async_bytes.as_u64(),
             async_age: limits.async_age,
+            jobs: self.jobs.settings(),
         }
     }
 
@@ -445,6 +517,8 @@ mod tests {
             ("[compute]\npermits = -1\nqueue = 3", "permits"),
             ("strorage = 1", "strorage"),
             ("[worker]\ninterruption = \"never\"", "interruption"),
+            ("[jobs]\nbatch = 0", "jobs.batch"),
+            ("[jobs]\nbatch = 513", "jobs.batch"),
         ] {
             let error = parse(toml).unwrap_err();
             assert!(error.message().contains(named), "{error}");

@@ -37,6 +37,9 @@ pub const STORAGE_CALL: &str = "__faasmndp_storageCallAndAwait";
 /// The import that writes an object; a module without it cannot change one.
 pub const PUT: &str = "__faasmndp_put";
 
+/// The export, of a function that has one, which makes one output of several: `() -> i32`.
+pub const COMBINE: &str = "ganglion_combine";
+
 use AbiType::{I32, I64};
 
 const fn wasi(name: &'static str, params: &'static [AbiType]) -> HostFunction {

@@ -48,6 +48,7 @@ pub(crate) struct Blueprint {
     pub(crate) segments: Vec<Segment>,
     pub(crate) has_constructors: bool,
     pub(crate) has_zygote: bool,
+    pub(crate) has_combiner: bool,
     pub(crate) writes_objects: bool,
     pub(crate) opens_windows: bool,
     /// Whether a function asks for the memory's size or grows it.
@@ -239,6 +240,8 @@ impl Blueprint {
             "__wasm_call_ctors" => return Err(wrong("() -> ()")),
             "_faasm_zygote" if takes_and_gives(&[ValType::I32]) => self.has_zygote = true,
             "_faasm_zygote" => return Err(wrong("() -> i32")),
+            abi::COMBINE if takes_and_gives(&[ValType::I32]) => self.has_combiner = true,
+            abi::COMBINE => return Err(wrong("() -> i32")),
             _ => {}
         }
         Ok(())

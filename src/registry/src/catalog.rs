@@ -29,6 +29,8 @@ pub struct FunctionRecord {
     pub manifest: Manifest,
     /// Whether it can write objects.
     pub writes_objects: bool,
+    /// Whether it has a combiner of its own.
+    pub combines: bool,
 }
 
 /// A record as it is kept: JSON in an object whose key is the name.
@@ -39,6 +41,9 @@ struct Stored {
     uploaded_ms: u64,
     manifest: Manifest,
     writes_objects: bool,
+    /// Absent from records of earlier releases.
+    #[serde(default)]
+    combines: bool,
 }
 
 const LIST_PAGE: usize = 1_000;
@@ -116,6 +121,7 @@ impl Catalog {
                 ..compiled.manifest.clone()
             },
             writes_objects: compiled.shape.writes_objects,
+            combines: compiled.shape.has_combiner,
             function,
         });
         let _writer = self.0.writer.lock().await;
@@ -287,6 +293,7 @@ fn encode(record: &FunctionRecord) -> Result<Bytes> {
         uploaded_ms: record.uploaded_ms,
         manifest: record.manifest.clone(),
         writes_objects: record.writes_objects,
+        combines: record.combines,
     };
     let json = serde_json::to_vec(&stored);
     json.map(Bytes::from)
@@ -306,5 +313,6 @@ fn decode(key: &Key, json: &[u8]) -> Result<FunctionRecord> {
         uploaded_ms: stored.uploaded_ms,
         manifest: stored.manifest,
         writes_objects: stored.writes_objects,
+        combines: stored.combines,
     })
 }

@@ -59,6 +59,8 @@ pub struct Shape {
     pub has_constructors: bool,
     /// Whether `_faasm_zygote` is exported.
     pub has_zygote: bool,
+    /// Whether `ganglion_combine` is exported.
+    pub has_combiner: bool,
     /// Whether the module can write objects.
     pub writes_objects: bool,
 }
@@ -259,6 +261,7 @@ fn shape(blueprint: &Blueprint, heap: Option<&Heap>) -> Shape {
         has_start: blueprint.start.is_some(),
         has_constructors: blueprint.has_constructors,
         has_zygote: blueprint.has_zygote,
+        has_combiner: blueprint.has_combiner,
         writes_objects: blueprint.writes_objects,
     }
 }

@@ -9,7 +9,7 @@ use ganglion_transport::{
     Identity, Link, LinkParts, LinkSettings, RemotePeer, Server, ServerLimits, ServerParts,
 };
 use ganglion_types::{
-    Ambient, Answer, Call, CallId, CallLimits, ContentHash, Deadline, End, Error, Executor,
+    Ambient, Answer, Call, CallId, CallLimits, ContentHash, Deadline, End, Entry, Error, Executor,
     FunctionRef, Load, Ndp, NodeId, Result, Site, Start, Usage,
 };
 use std::sync::Arc;
@@ -173,6 +173,7 @@ async fn main() -> Result<()> {
         id: CallId(1),
         function: FunctionRef::new("ndp", "echo")?,
         module: ContentHash([1; 32]),
+        entry: Entry::Main,
         input: Bytes::from_static(&[7; PAYLOAD_BYTES]),
         args: Vec::new(),
         object: None,

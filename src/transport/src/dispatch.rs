@@ -10,7 +10,7 @@ use bytes::Bytes;
 use ganglion_store::{ByteRange, ObjectStore, Version};
 use ganglion_types::{Bucket, Deadline, Error, Executor, Key, Result};
 use ganglion_wire::message::{self, answer::Outcome, request::Operation};
-use ganglion_wire::{executed_parts, offloaded_parts};
+use ganglion_wire::{batched_parts, executed_parts, offloaded_parts};
 use std::sync::Arc;
 
 /// Keys in one answer: with the longest keys they fill half of the default `link.message`.
@@ -31,6 +31,7 @@ pub(crate) async fn run(
     let outcome = match operation {
         Operation::Execute(execute) => return run_call(parts, execute, payload, until).await,
         Operation::Offload(offload) => return go_on(parts, *offload, payload, until).await,
+        Operation::Batch(batch) => return run_batch(parts, *batch, payload, until).await,
         Operation::Get(get) => return read(parts, get).await,
         Operation::Put(put) => {
             let key = object_from_wire(put.object)?;
@@ -83,6 +84,21 @@ async fn run_call(
     let answer = executed_parts(executor(parts)?.execute(call).await?);
     Ok(Done {
         outcome: Outcome::Executed(answer.executed),
+        payload: answer.payload.into(),
+        load: Some(answer.load),
+    })
+}
+
+async fn run_batch(
+    parts: &ServerParts,
+    batch: message::Batch,
+    input: Bytes,
+    until: Deadline,
+) -> Result<Done> {
+    let batch = batch.into_batch(input, until)?;
+    let answer = batched_parts(executor(parts)?.batch(batch).await?);
+    Ok(Done {
+        outcome: Outcome::Batched(answer.batched),
         payload: answer.payload.into(),
         load: Some(answer.load),
     })

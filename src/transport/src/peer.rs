@@ -7,11 +7,11 @@ use crate::parts::{Parts, one};
 use async_trait::async_trait;
 use bytes::Bytes;
 use ganglion_types::{
-    Answer, Call, Error, Executor, LinkEstimate, Load, NodeId, Offload, Offloaded, Peer, Result,
-    Site,
+    Answer, Batch, Batched, Call, Error, Executor, LinkEstimate, Load, NodeId, Offload, Offloaded,
+    Peer, Result, Site,
 };
 use ganglion_wire::message::{self, answer::Outcome, request::Operation};
-use ganglion_wire::{OffloadParts, Packing, offload_parts, packing_for};
+use ganglion_wire::{OffloadParts, Packing, batch_message, offload_parts, packing_for};
 use std::sync::Arc;
 
 /// A remote worker.
@@ -73,6 +73,25 @@ impl Executor for RemotePeer {
         match reply.answer.outcome {
             Some(Outcome::Offloaded(offloaded)) => {
                 offloaded.into_offloaded(reply.payload.into_bytes(), load)
+            }
+            _ => Err(unexpected(&self.link)),
+        }
+    }
+
+    /// Sends the parts and waits for what comes of them all, as [`RemotePeer::execute`] does.
+    async fn batch(&self, batch: Batch) -> Result<Batched> {
+        let ask = Ask {
+            operation: Operation::Batch(Box::new(batch_message(&batch))),
+            payload: one(batch.common.input),
+            place: None,
+        };
+        let grace = self.link.settings().answer_grace;
+        let reply = self.link.ask(ask, batch.common.deadline, grace).await;
+        let reply = reply.map_err(Failure::of_effect)?;
+        let load = reply.answer.load.unwrap_or_default().into();
+        match reply.answer.outcome {
+            Some(Outcome::Batched(batched)) => {
+                batched.into_batched(reply.payload.into_bytes(), load)
             }
             _ => Err(unexpected(&self.link)),
         }

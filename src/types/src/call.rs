@@ -44,6 +44,16 @@ pub enum Ndp {
     Forbidden,
 }
 
+/// Where a guest is entered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Entry {
+    /// `_start`: the function itself.
+    #[default]
+    Main,
+    /// `ganglion_combine`, which makes one output of several ([`crate::Combiner`]). It writes no objects.
+    Combine,
+}
+
 /// A call, ready to be placed: names are checked, and the function is resolved to one content.
 ///
 /// `object` is what the caller says the call is about; the guest is not bound to it.
@@ -55,6 +65,8 @@ pub struct Call {
     pub function: FunctionRef,
     /// Its content. A later upload of the same name does not touch this call.
     pub module: ContentHash,
+    /// Where it is entered.
+    pub entry: Entry,
     /// What the guest reads as input and as stdin.
     pub input: Bytes,
     /// `argv[1..]` of the guest.

@@ -13,6 +13,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub u128);
 
+impl CallId {
+    /// The id of a part of this: another for each number, the same whenever it is asked for, and none that a [`CallIds`] gives.
+    #[must_use]
+    pub fn part(self, number: u32) -> Self {
+        // Above the counter and the prefix's lowest bit.
+        Self(self.0 ^ (u128::from(number) + 1) << 65)
+    }
+}
+
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
@@ -199,6 +208,21 @@ mod tests {
         let hash = ContentHash([0xa7; 32]);
         assert_eq!(hash.to_string().parse::<ContentHash>().unwrap(), hash);
         assert!("xyz".parse::<ContentHash>().is_err());
+    }
+
+    #[test]
+    fn parts_of_calls_have_ids_of_their_own() {
+        let ids = CallIds::new(0xdead_beef);
+        let calls = [ids.next(), ids.next()];
+        let mut all = calls.to_vec();
+        for number in [0, 1, 2, 1 << 20, u32::MAX] {
+            all.extend(calls.map(|call| call.part(number)));
+        }
+        let mut different = all.clone();
+        different.sort_unstable();
+        different.dedup();
+        assert_eq!(different.len(), all.len());
+        assert_eq!(calls[0].part(7), calls[0].part(7));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod ambient;
 mod announcement;
+mod batch;
 mod call;
 mod delta;
 mod error;
@@ -16,7 +17,8 @@ mod peer;
 
 pub use ambient::{Ambient, Deadline};
 pub use announcement::Announcement;
-pub use call::{Answer, Call, End, Ndp, Site, Start, Usage};
+pub use batch::{Batch, Batched, Combiner, Part, take_together};
+pub use call::{Answer, Call, End, Entry, Ndp, Site, Start, Usage};
 pub use delta::{
     ADDRESSABLE_BYTES, Delta, GlobalValue, MEMORY_UNIT_BYTES, PAGE_BYTES, PageRun, WindowLayout,
     WindowRange,

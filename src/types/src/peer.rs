@@ -1,6 +1,6 @@
 //! A node as others see it: something that executes calls, with a load and a link.
 
-use crate::{Answer, Call, Error, NodeId, Offload, Offloaded, Result, Site};
+use crate::{Answer, Batch, Batched, Call, Error, NodeId, Offload, Offloaded, Result, Site};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -52,6 +52,21 @@ pub trait Executor: Send + Sync + 'static {
         Err(Error::unavailable(format!(
             "whole calls only are run here: {} is not gone on with",
             offload.call.id
+        )))
+    }
+
+    /// Runs calls of one function over many objects, as many at once as there are permits for, and combines their outputs where the
+    /// batch says how.
+    ///
+    /// Dropping the future stops those that run; what they had committed stays.
+    ///
+    /// # Errors
+    /// As [`Executor::execute`] for the batch as a whole, `Guest` when the combiner failed, `Invalid` when the outputs are beyond
+    /// the batch's limit. What becomes of a single part is in the answer. `Unavailable` where no one takes batches.
+    async fn batch(&self, batch: Batch) -> Result<Batched> {
+        Err(Error::unavailable(format!(
+            "single calls only are run here: {} is not taken",
+            batch.common.id
         )))
     }
 }

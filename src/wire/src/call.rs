@@ -4,8 +4,8 @@ use crate::message::{self, executed};
 use crate::node::{corrupt, site};
 use bytes::Bytes;
 use ganglion_types::{
-    Answer, Call, CallId, CallLimits, ContentHash, Deadline, End, Error, FunctionRef, Load, Ndp,
-    NodeId, ObjectKey, Result, Start, StorageCalls, TraceParent, Usage,
+    Answer, Call, CallId, CallLimits, ContentHash, Deadline, End, Entry, Error, FunctionRef, Load,
+    Ndp, NodeId, ObjectKey, Result, Start, StorageCalls, TraceParent, Usage,
 };
 use std::time::Duration;
 
@@ -43,6 +43,13 @@ pub(crate) fn hash_from_words(words: [u64; 4]) -> ContentHash {
         *bytes = word.to_le_bytes();
     }
     ContentHash(hash)
+}
+
+pub(crate) fn entry(combine: bool) -> Entry {
+    match combine {
+        true => Entry::Combine,
+        false => Entry::Main,
+    }
 }
 
 fn nanoseconds(duration: Duration) -> u64 {
@@ -105,6 +112,7 @@ impl From<&Call> for message::Execute {
             object: call.object.as_ref().map(Into::into),
             ndp_forbidden: call.ndp == Ndp::Forbidden,
             ndp_preferred: call.ndp == Ndp::Preferred,
+            combine: call.entry == Entry::Combine,
             wall_ns: nanoseconds(call.limits.wall),
             memory_bytes: call.limits.memory_bytes,
             output_bytes: call.limits.output_bytes,
@@ -124,6 +132,7 @@ impl message::Execute {
             id: call_id_from_halves(self.call_high, self.call_low),
             function: FunctionRef::new(self.tenant, self.function).map_err(corrupt)?,
             module: hash_from_words([self.module_0, self.module_1, self.module_2, self.module_3]),
+            entry: entry(self.combine),
             input,
             args: self.args,
             object: self.object.map(TryInto::try_into).transpose()?,
@@ -243,6 +252,14 @@ pub fn executed_parts(answer: Answer) -> ExecutedParts {
 }
 
 impl message::Executed {
+    /// The length of its payload; `None` when there is no such length.
+    pub(crate) fn payload_bytes(&self) -> Option<u64> {
+        let output = self.output_bytes.unwrap_or(0);
+        output
+            .checked_add(self.stdout_bytes)?
+            .checked_add(self.stderr_bytes)
+    }
+
     /// The answer, put together again; its bytes are slices of the payload.
     ///
     /// # Errors
@@ -253,9 +270,7 @@ impl message::Executed {
             self.stdout_bytes,
             self.stderr_bytes,
         ];
-        let total = said
-            .iter()
-            .try_fold(0_u64, |sum, part| sum.checked_add(*part));
+        let total = self.payload_bytes();
         if total.and_then(|sum| usize::try_from(sum).ok()) != Some(payload.len()) {
             return Err(corrupt(Error::invalid(format!(
                 "an answer's parts of {said:?} bytes do not make its payload of {}",

@@ -40,6 +40,7 @@
 //! payloads are passed on untouched, but for a delta's where its sender says so. Conversions of the object store's nouns: they belong to `transport`, which knows the store.
 
 mod announcement;
+mod batch;
 mod call;
 mod delta;
 mod frame;
@@ -62,6 +63,7 @@ pub mod message {
 pub use prost::Message;
 
 pub use announcement::{ANNOUNCEMENT_BYTES_MAX, open_announcement, seal_announcement};
+pub use batch::{BatchedParts, batch_message, batched_parts};
 pub use call::{ExecutedParts, call_id_from_halves, call_id_halves, executed_parts};
 pub use delta::{DeltaParts, Packing, delta_parts, open_delta, packing_for, seal_delta};
 pub use frame::{

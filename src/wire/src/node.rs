@@ -4,7 +4,7 @@ use crate::message;
 use ganglion_types::{Error, ErrorKind, Load, NodeId, Result, Site};
 
 /// The protocol that this build speaks. It grows whenever a node of the version before could misunderstand a message.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// Checks the other end's hello, and gives its name and kind.
 ///

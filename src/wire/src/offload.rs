@@ -165,7 +165,7 @@ impl message::Offloaded {
     }
 }
 
-fn length(bytes: &Bytes) -> u64 {
+pub(crate) fn length(bytes: &Bytes) -> u64 {
     u64::try_from(bytes.len()).expect("a length fits 64 bits")
 }
 
@@ -176,7 +176,7 @@ fn missing(part: &str) -> Error {
 }
 
 /// Takes parts of these lengths off the payload's beginning.
-fn split<const N: usize>(payload: &mut Bytes, lengths: [u64; N]) -> Result<[Bytes; N]> {
+pub(crate) fn split<const N: usize>(payload: &mut Bytes, lengths: [u64; N]) -> Result<[Bytes; N]> {
     let mut sum = lengths
         .iter()
         .try_fold(0_u64, |sum, part| sum.checked_add(*part));

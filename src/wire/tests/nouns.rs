@@ -4,10 +4,13 @@
 
 use bytes::{Bytes, BytesMut};
 use ganglion_types::{
-    Answer, Call, CallId, CallLimits, ContentHash, Deadline, End, Error, ErrorKind, FunctionRef,
-    Load, Ndp, NodeId, ObjectKey, Site, Start, TraceParent, Usage,
+    Answer, Batch, Batched, Call, CallId, CallLimits, Combiner, ContentHash, Deadline, End, Entry,
+    Error, ErrorKind, FunctionRef, Key, Load, Ndp, NodeId, ObjectKey, Part, Site, Start,
+    TraceParent, Usage,
 };
-use ganglion_wire::{PROTOCOL, check_hello, executed_parts, message, open, seal};
+use ganglion_wire::{
+    PROTOCOL, batch_message, batched_parts, check_hello, executed_parts, message, open, seal,
+};
 use proptest::prelude::*;
 use prost::Message;
 use std::time::Duration;
@@ -17,6 +20,7 @@ fn call() -> Call {
         id: CallId(u128::MAX - 5),
         function: FunctionRef::new("ndp", "wordcount").unwrap(),
         module: ContentHash(std::array::from_fn(|i| u8::try_from(i * 7).unwrap())),
+        entry: Entry::Combine,
         input: Bytes::from_static(b"in"),
         args: vec!["-c".into(), String::new(), "ü".into()],
         object: Some(ObjectKey::new("books", "a/b c").unwrap()),
@@ -101,6 +105,72 @@ fn an_answer_whose_lengths_lie_is_corrupt() {
     };
     for (output, stdout) in [(4, 0), (u64::MAX, 1), (u64::MAX, u64::MAX)] {
         assert_eq!(lie(output, stdout).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+}
+
+#[test]
+fn a_batch_arrives_with_every_field() {
+    let combiner = Combiner {
+        function: FunctionRef::new("ndp", "sum").unwrap(),
+        module: ContentHash([9; 32]),
+        entry: Entry::Main,
+        input_bytes_max: 17,
+    };
+    let part = |number, key: &str| Part {
+        number,
+        key: Key::new(key).unwrap(),
+    };
+    for combiner in [None, Some(combiner)] {
+        let batch = Batch {
+            common: call(),
+            parts: vec![part(0, "a"), part(u32::MAX, "b/ü")],
+            combiner,
+            outputs_bytes_max: 5,
+        };
+        let bytes = batch_message(&batch).encode_to_vec();
+        let read = message::Batch::decode(&bytes[..]).unwrap();
+        let (input, deadline) = (batch.common.input.clone(), batch.common.deadline);
+        let read = read.into_batch(input, deadline).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{batch:?}"));
+        assert_eq!(read.common.module, batch.common.module);
+    }
+}
+
+fn batched() -> Batched {
+    let load = answer(End::Exited(0), None).load;
+    Batched {
+        parts: vec![
+            Ok(answer(End::Exited(0), Some(Bytes::from_static(b"one")))),
+            Err(Error::busy("no permit")),
+            Ok(answer(End::Exited(3), None)),
+            Ok(answer(
+                End::Failed(Error::guest("a trap")),
+                Some(Bytes::new()),
+            )),
+        ],
+        combined: vec![Bytes::from_static(b"left"), Bytes::new()],
+        load,
+    }
+}
+
+#[test]
+fn what_came_of_a_batch_arrives_part_by_part() {
+    let before = batched();
+    let parts = batched_parts(before.clone());
+    let bytes = parts.batched.encode_to_vec();
+    let read = message::Batched::decode(&bytes[..]).unwrap();
+    let read = read.into_batched(parts.payload.concat().into(), parts.load);
+    assert_eq!(format!("{:?}", read.unwrap()), format!("{before:?}"));
+}
+
+#[test]
+fn a_batch_whose_lengths_lie_is_corrupt() {
+    let parts = batched_parts(batched());
+    let payload = Bytes::from(parts.payload.concat());
+    let longer = Bytes::from([&payload[..], b"x"].concat());
+    for payload in [payload.slice(1..), longer, Bytes::new()] {
+        let read = parts.batched.clone().into_batched(payload, parts.load);
+        assert_eq!(read.unwrap_err().kind(), ErrorKind::Corrupt);
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::guest::Guest;
 use crate::run::{Live, Start, Surroundings, instantiate};
 use crate::slice::Slice;
-use ganglion_registry::abi::STORAGE_CALL;
+use ganglion_registry::abi::{COMBINE, STORAGE_CALL};
 use ganglion_registry::{Compiled, MEMORY_EXPORT, START_EXPORT, TABLE_EXPORT, global_export};
 use ganglion_snapshot::Image;
 use ganglion_types::{Call, End, Error, ErrorKind, GlobalValue, Result};
@@ -20,6 +20,7 @@ const SHORT_STREAK: u32 = 16;
 pub(crate) struct Exports {
     pub(crate) memory: ModuleExport,
     pub(crate) main: ModuleExport,
+    pub(crate) combine: Option<ModuleExport>,
     pub(crate) table: Option<ModuleExport>,
     pub(crate) globals: Vec<ModuleExport>,
 }
@@ -260,15 +261,14 @@ fn exports(compiled: &Compiled) -> Result<Exports> {
             )
         })
     };
-    let globals = compiled.shape.mutable_globals.iter();
+    let shape = &compiled.shape;
+    let globals = shape.mutable_globals.iter();
+    let where_there_is_one = |has: bool, name| has.then(|| export(name)).transpose();
     Ok(Exports {
         memory: export(MEMORY_EXPORT)?,
         main: export("_start")?,
-        table: compiled
-            .shape
-            .has_table
-            .then(|| export(TABLE_EXPORT))
-            .transpose()?,
+        combine: where_there_is_one(shape.has_combiner, COMBINE)?,
+        table: where_there_is_one(shape.has_table, TABLE_EXPORT)?,
         globals: globals
             .map(|index| export(&global_export(*index)))
             .collect::<Result<_>>()?,

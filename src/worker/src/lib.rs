@@ -16,8 +16,11 @@
 //! In the middle of a call a guest asks for a function of its own to be run beside an object ([`offload`](crate::offload)): that is placed anew,
 //! and may go on at another node.
 //!
+//! Parts of a job come as a batch ([`batch`](crate::batch)): each is a call like others, and their outputs are combined here before they leave.
+//!
 //! Absent on purpose: placement of whole calls (that was decided before), names (a call brings its module's hash), sockets.
 
+mod batch;
 mod epochs;
 mod function;
 mod functions;

@@ -6,11 +6,12 @@ use crate::interrupt::{Interrupter, Running};
 use crate::memory::EngineMemory;
 use crate::stop::end_of;
 use bytes::Bytes;
-use ganglion_types::{Ambient, Call, End, Error, Result, StorageCalls};
+use ganglion_registry::abi::COMBINE;
+use ganglion_types::{Ambient, Call, End, Entry, Error, Result, StorageCalls};
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use wasmtime::{Extern, Instance, Store};
+use wasmtime::{Extern, Instance, Store, TypedFunc};
 
 /// Where the instances of a process live, what stops them, and their clocks.
 #[derive(Clone)]
@@ -100,27 +101,61 @@ pub(crate) fn instantiate<'a>(
     })
 }
 
+/// Where a guest is entered.
+enum Code {
+    Main(TypedFunc<(), ()>),
+    Combine(TypedFunc<(), i32>),
+}
+
+impl Code {
+    fn of(function: &Function, live: &mut Live<'_>) -> Result<Self> {
+        let (store, instance) = (&mut live.store, live.instance);
+        let entry = store.data().call.entry;
+        let export = match entry {
+            Entry::Main => Some(function.exports.main),
+            Entry::Combine => function.exports.combine,
+        };
+        let export = export.ok_or_else(|| {
+            let function = &store.data().call.function;
+            Error::invalid(format!("{function} has no combiner (export {COMBINE})"))
+        })?;
+        let code = instance.get_module_export(&mut *store, &export);
+        let code = code
+            .and_then(Extern::into_func)
+            .and_then(|code| match entry {
+                Entry::Main => code.typed(&*store).ok().map(Self::Main),
+                Entry::Combine => code.typed(&*store).ok().map(Self::Combine),
+            });
+        code.ok_or_else(|| Error::internal("the function's entry is not what it was"))
+    }
+
+    /// Runs it to its end, and gives its exit code.
+    fn run(&self, store: &mut Store<Guest>) -> wasmtime::Result<i32> {
+        match self {
+            Self::Main(main) => main.call(store, ()).map(|()| 0),
+            Self::Combine(combine) => combine.call(store, ()),
+        }
+    }
+}
+
 /// Runs a call in a fresh instance.
 ///
 /// # Errors
-/// As [`instantiate`]: nothing ran. `Conflict` when the guest was [overtaken](crate::offload::overtaken). What else it does is in the
+/// As [`instantiate`]: nothing ran. `Invalid` when it has no such entry. `Conflict` when the guest was [overtaken](crate::offload::overtaken). What else it does is in the
 /// answer.
 pub(crate) fn run(function: &Function, around: &Surroundings, start: Start) -> Result<Ran> {
     let mut live = instantiate(function, around, start)?;
-    let (store, instance) = (&mut live.store, live.instance);
-    let main = instance.get_module_export(&mut *store, &function.exports.main);
-    let main = main
-        .and_then(Extern::into_func)
-        .map(|main| main.typed::<(), ()>(&*store));
-    let Some(Ok(main)) = main else {
-        return Err(Error::internal("`_start` is not what it was"));
-    };
+    let code = Code::of(function, &mut live)?;
+    let store = &mut live.store;
     let (began_ns, cpu_began_ns) = (store.data().ambient.monotonic_ns(), thread_cpu_ns());
-    let result = main.call(&mut *store, ());
+    let result = code.run(store);
     let run_ns = store.data().ambient.monotonic_ns() - began_ns;
     let cpu_ns = thread_cpu_ns() - cpu_began_ns;
     let guest = store.data_mut();
-    let mut end = end_of(result, guest, function.stack_bytes);
+    let mut end = match result {
+        Ok(code) => End::Exited(code),
+        Err(error) => end_of(Err(error), guest, function.stack_bytes),
+    };
     if guest.overtaken
         && let End::Failed(error) = end
     {

@@ -1,5 +1,6 @@
 //! A node's worker: takes calls or refuses them, and gives each a thread.
 
+use crate::batch;
 use crate::function::Function;
 use crate::functions::Functions;
 use crate::guest::{ObjectUse, Reach};
@@ -16,8 +17,8 @@ use ganglion_registry::Modules;
 use ganglion_scheduler::{AdmissionFacts, admit};
 use ganglion_store::ObjectStore;
 use ganglion_types::{
-    Ambient, Answer, Call, Error, Executor, Load, Neighbours, NodeId, Offload, Offloaded, Result,
-    Site, Start as Started, Usage,
+    Ambient, Answer, Batch, Batched, Call, Entry, Error, Executor, Load, Neighbours, NodeId,
+    Offload, Offloaded, Result, Site, Start as Started, Usage,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -84,16 +85,18 @@ pub struct WorkerParts {
 #[derive(Clone)]
 pub struct Worker(Arc<Shared>);
 
-struct Shared {
-    node: NodeId,
+pub(crate) struct Shared {
+    pub(crate) node: NodeId,
     site: Site,
     functions: Functions,
-    around: Surroundings,
+    pub(crate) around: Surroundings,
     store: Arc<dyn ObjectStore>,
     offloads: Arc<Offloads>,
     inline: Inline,
-    settings: WorkerSettings,
+    pub(crate) settings: WorkerSettings,
     permits: Arc<Semaphore>,
+    /// As many parts of jobs as there are permits run or wait for one: a call finds no more of them before it.
+    pub(crate) job_parts: Arc<Semaphore>,
     running: AtomicU32,
     queued: AtomicU32,
     service_ns: AtomicU64,
@@ -134,6 +137,7 @@ impl Worker {
             store,
             inline,
             permits: Arc::new(Semaphore::new(settings.permits as usize)),
+            job_parts: Arc::new(Semaphore::new(settings.permits as usize)),
             settings,
             running: AtomicU32::new(0),
             queued: AtomicU32::new(0),
@@ -188,14 +192,7 @@ impl Executor for Worker {
         let worker = &self.0;
         let arrived_ns = worker.around.ambient.monotonic_ns();
         worker.admit(&call, arrived_ns)?;
-        let call = Arc::new(call);
-        let (function, start) = match worker.functions.ready(&call.module, arrived_ns) {
-            Some(function) => (function, Started::Restored),
-            None => (worker.functions.load(&call).await?, Started::Cold),
-        };
-        let permit = worker.permit(&call).await?;
-        let ran = worker.run(function, call, permit).await?;
-        Ok(worker.answer(ran, arrived_ns, start))
+        worker.call(call, arrived_ns).await
     }
 
     /// Takes the middle of a call when there is a permit for it now: its caller can run it as well, and does not wait in a queue.
@@ -217,16 +214,39 @@ impl Executor for Worker {
         let taken = worker.take(function, call, offload, permit).await?;
         Ok(worker.offloaded(taken, arrived_ns, start))
     }
+
+    /// Takes a batch as it would take a call, and runs its parts as permits allow.
+    async fn batch(&self, batch: Batch) -> Result<Batched> {
+        self.0
+            .admit(&batch.common, self.0.around.ambient.monotonic_ns())?;
+        batch::run(&self.0, batch).await
+    }
 }
 
 impl Shared {
-    fn load(&self) -> Load {
+    /// Runs a call that is admitted.
+    pub(crate) async fn call(self: &Arc<Self>, call: Call, arrived_ns: u64) -> Result<Answer> {
+        let call = Arc::new(call);
+        let (function, start) = match self.functions.ready(&call.module, arrived_ns) {
+            Some(function) => (function, Started::Restored),
+            None => (self.functions.load(&call).await?, Started::Cold),
+        };
+        let permit = self.permit(&call).await?;
+        let ran = self.run(function, call, permit).await?;
+        Ok(self.answer(ran, arrived_ns, start))
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn load(&self) -> Load {
         Load {
             permits: self.settings.permits,
             running: self.running.load(Ordering::Relaxed),
             queued: self.queued.load(Ordering::Relaxed),
             service_ns: self.service_ns.load(Ordering::Relaxed),
-            draining: self.draining.load(Ordering::Relaxed),
+            draining: self.is_draining(),
         }
     }
 
@@ -267,7 +287,8 @@ impl Shared {
         call: Arc<Call>,
         permit: OwnedSemaphorePermit,
     ) -> Result<Ran> {
-        if function.streak.is_short()
+        if call.entry == Entry::Main
+            && function.streak.is_short()
             && let Ok(inline) = self.inline.0.clone().try_acquire_owned()
         {
             let cancelled = Arc::new(AtomicBool::new(false));
@@ -368,11 +389,13 @@ impl Shared {
         inline: Option<OwnedSemaphorePermit>,
     ) -> Result<Ran> {
         let _running = Counted::up(&self.running);
+        let entry = call.entry;
         let start = self.start(call, permit, cancelled, inline);
         let ran = run(function, &self.around, start)?;
-        function
-            .streak
-            .kept_its_thread(ran.cpu_ns + ran.objects.link_ns);
+        if entry == Entry::Main {
+            let busy_ns = ran.cpu_ns + ran.objects.link_ns;
+            function.streak.kept_its_thread(busy_ns);
+        }
         self.learn(ran.run_ns);
         Ok(ran)
     }

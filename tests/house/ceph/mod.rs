@@ -3,6 +3,7 @@
 mod bad_input;
 mod cephx;
 mod failures;
+mod jobs;
 mod lab;
 mod members;
 mod offloads;

@@ -13,7 +13,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ),
     (
         "Functions",
-        &["new", "build", "deploy", "watch", "invoke", "func"],
+        &["new", "build", "deploy", "watch", "invoke", "func", "job"],
     ),
     ("Objects and nodes", &["object", "node"]),
     ("More", &["bench", "completion"]),

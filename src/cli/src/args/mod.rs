@@ -9,6 +9,7 @@ mod dev_ceph;
 mod function;
 mod help;
 mod invoke;
+mod job;
 mod object;
 mod project;
 mod read;
@@ -21,6 +22,7 @@ pub(crate) use dev_ceph::{
 pub(crate) use function::{DeployArgs, FunctionCommand, ObjectFrom};
 pub(crate) use help::{asks_json, command};
 pub(crate) use invoke::InvokeArgs;
+pub(crate) use job::{JobCommand, JobResultArgs, JobRunArgs};
 pub(crate) use object::{
     DeleteArgs, GetArgs, ListArgs, ObjectCommand, PutArgs, StatArgs, TransferFile,
 };
@@ -104,6 +106,8 @@ pub(crate) enum Command {
     Invoke(InvokeArgs),
     #[command(subcommand)]
     Func(FunctionCommand),
+    #[command(subcommand)]
+    Job(JobCommand),
     #[command(subcommand)]
     Object(ObjectCommand),
     #[command(subcommand)]

@@ -5,12 +5,12 @@
 
 use super::call::{FinishedRef, not_run, output_of};
 use crate::dispatch::Placed;
+use crate::kept::{Kept, KeptLimits};
 use crate::settings::GatewaySettings;
 use bytes::Bytes;
 use ganglion_types::{Ambient, CallId, End, Error, FunctionRef, Result};
 use parking_lot::Mutex;
 use serde::Serialize;
-use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::sync::Arc;
 use tokio_util::task::TaskTracker;
@@ -102,45 +102,29 @@ impl Finished {
     }
 }
 
-#[derive(Default)]
-struct Calls {
-    /// `None` while it runs.
-    by_number: HashMap<u64, Option<FinishedRef>>,
-    /// Finished ones, oldest first, and when they finished.
-    oldest: VecDeque<(u64, u64)>,
-    bytes: u64,
-}
-
-impl Calls {
-    fn running(&self) -> usize {
-        self.by_number.len() - self.oldest.len()
-    }
-
-    fn drop_oldest(&mut self) {
-        let Some((number, _)) = self.oldest.pop_front() else {
-            return;
-        };
-        if let Some(Some(finished)) = self.by_number.remove(&number) {
-            self.bytes -= finished.bytes();
-        }
-    }
-}
+/// By number; `None` while it runs.
+type Calls = Kept<u64, Option<FinishedRef>>;
 
 /// Asynchronous calls of this gateway.
 #[derive(Clone)]
 pub(crate) struct Background {
     calls: Arc<Mutex<Calls>>,
     tasks: TaskTracker,
-    settings: Arc<GatewaySettings>,
+    running_max: usize,
     ambient: Arc<dyn Ambient>,
 }
 
 impl Background {
-    pub(crate) fn new(settings: Arc<GatewaySettings>, ambient: Arc<dyn Ambient>) -> Self {
+    pub(crate) fn new(settings: &GatewaySettings, ambient: Arc<dyn Ambient>) -> Self {
+        let limits = KeptLimits {
+            count_max: settings.async_results_max,
+            bytes_max: settings.async_bytes_max,
+            age: settings.async_age,
+        };
         Self {
-            calls: Arc::default(),
+            calls: Arc::new(Mutex::new(Kept::new(limits))),
             tasks: TaskTracker::new(),
-            settings,
+            running_max: settings.async_running_max,
             ambient,
         }
     }
@@ -170,8 +154,8 @@ impl Background {
 
     fn reserve(&self) -> Result<u64> {
         let mut calls = self.calls.lock();
-        self.drop_expired(&mut calls);
-        if calls.running() >= self.settings.async_running_max {
+        calls.drop_expired(self.ambient.monotonic_ns());
+        if calls.running() >= self.running_max {
             return Err(Error::busy(format!(
                 "{} asynchronous calls are running (setting limits.async_running)",
                 calls.running()
@@ -181,8 +165,8 @@ impl Background {
             let mut drawn = [0; 4];
             self.ambient.fill_random(&mut drawn);
             let number = u64::from(u32::from_le_bytes(drawn) >> 1);
-            if number != 0 && !calls.by_number.contains_key(&number) {
-                calls.by_number.insert(number, None);
+            if number != 0 && calls.get(number).is_none() {
+                calls.begin(number, None);
                 return Ok(number);
             }
         }
@@ -191,29 +175,11 @@ impl Background {
     fn finish(&self, number: u64, finished: Option<Finished>) {
         let mut calls = self.calls.lock();
         let Some(finished) = finished else {
-            calls.by_number.remove(&number);
+            calls.forget(number);
             return;
         };
-        calls.bytes += finished.bytes();
-        calls.by_number.insert(number, Some(Arc::new(finished)));
-        calls
-            .oldest
-            .push_back((number, self.ambient.monotonic_ns()));
-        self.drop_expired(&mut calls);
-    }
-
-    fn drop_expired(&self, calls: &mut Calls) {
-        let settings = &self.settings;
-        let age_ns = u64::try_from(settings.async_age.as_nanos()).unwrap_or(u64::MAX);
-        let now_ns = self.ambient.monotonic_ns();
-        while let Some((_, finished_ns)) = calls.oldest.front() {
-            let old = now_ns.saturating_sub(*finished_ns) > age_ns;
-            let many = calls.oldest.len() > settings.async_results_max;
-            if !old && !many && calls.bytes <= settings.async_bytes_max {
-                return;
-            }
-            calls.drop_oldest();
-        }
+        let (bytes, now_ns) = (finished.bytes(), self.ambient.monotonic_ns());
+        calls.end(number, Some(Arc::new(finished)), bytes, now_ns);
     }
 
     /// How a call stands: `None` while it runs. May be asked again.
@@ -222,8 +188,8 @@ impl Background {
     /// `NotFound` for a number that was never given, or whose result is no longer kept.
     pub(super) fn status(&self, number: u64) -> Result<Option<FinishedRef>> {
         let mut calls = self.calls.lock();
-        self.drop_expired(&mut calls);
-        calls.by_number.get(&number).cloned().ok_or_else(|| {
+        calls.drop_expired(self.ambient.monotonic_ns());
+        calls.get(number).cloned().ok_or_else(|| {
             Error::not_found(format!(
                 "no asynchronous call {number}, or its result is no longer kept (settings limits.async_age, \
                  limits.async_results, limits.async_bytes)"

@@ -31,6 +31,8 @@ pub(crate) struct FunctionJson {
     object: &'static str,
     /// Whether it can write objects.
     writes_objects: bool,
+    /// Whether it has a combiner of its own, for jobs.
+    combines: bool,
     /// What it sets itself below the operator's limits.
     limits: LimitsJson,
 }
@@ -86,6 +88,7 @@ impl From<&FunctionRecord> for FunctionJson {
             },
             writes_objects: record.writes_objects,
             limits: record.manifest.limits.into(),
+            combines: record.combines,
         }
     }
 }

@@ -108,14 +108,7 @@ fn asked(uri: &Uri) -> Result<Asked> {
     for (name, value) in parameters {
         match (name.as_str(), value.as_str()) {
             ("arg", _) => asked.args.push(value),
-            ("ndp", "allow") => asked.ndp = Ndp::Allowed,
-            ("ndp", "prefer") => asked.ndp = Ndp::Preferred,
-            ("ndp", "forbid") => asked.ndp = Ndp::Forbidden,
-            ("ndp", _) => {
-                return Err(Error::invalid(format!(
-                    "ndp is `{value}`, and may be allow, prefer or forbid"
-                )));
-            }
+            ("ndp", word) => asked.ndp = ndp(word)?,
             ("object", _) => asked.object = Some(value.parse()?),
             ("deadline", _) => asked.budget = Some(duration(&value)?),
             _ => {
@@ -128,7 +121,20 @@ fn asked(uri: &Uri) -> Result<Asked> {
     Ok(asked)
 }
 
-fn duration(text: &str) -> Result<Duration> {
+/// Whether storage nodes are allowed, in the words of this dialect.
+pub(super) fn ndp(word: &str) -> Result<Ndp> {
+    match word {
+        "allow" => Ok(Ndp::Allowed),
+        "prefer" => Ok(Ndp::Preferred),
+        "forbid" => Ok(Ndp::Forbidden),
+        _ => Err(Error::invalid(format!(
+            "ndp is `{word}`, and may be allow, prefer or forbid"
+        ))),
+    }
+}
+
+/// A time such as `30s`, `500ms` or `2m`.
+pub(super) fn duration(text: &str) -> Result<Duration> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let ms_each = match &text[digits.len()..] {
         "" | "ms" => Some(1),

@@ -1,7 +1,8 @@
-//! The `/v1` dialect: functions, calls, objects and nodes as resources; errors as JSON by kind.
+//! The `/v1` dialect: functions, calls, jobs, objects and nodes as resources; errors as JSON by kind.
 
 pub(crate) mod functions;
 pub(crate) mod invoke;
+pub(crate) mod jobs;
 pub(crate) mod nodes;
 pub(crate) mod objects;
 mod range;
@@ -36,5 +37,8 @@ pub(crate) fn routes() -> Router<Shared> {
                 .put(objects::put_object)
                 .delete(objects::delete_object),
         )
+        .route("/v1/jobs", get(jobs::list_jobs).post(jobs::create_job))
+        .route("/v1/jobs/{id}", get(jobs::get_job).delete(jobs::delete_job))
+        .route("/v1/jobs/{id}/result", get(jobs::get_result))
         .route("/v1/nodes", get(nodes::list_nodes))
 }

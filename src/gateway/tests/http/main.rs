@@ -11,6 +11,7 @@ mod faasm;
 mod functions;
 mod health;
 mod house;
+mod jobs;
 mod objects;
 mod openapi;
 mod placement;

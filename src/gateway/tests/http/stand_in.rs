@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use ganglion_types::{
-    Answer, Call, End, Error, ErrorKind, Executor, LinkEstimate, Load, NodeId, Peer, Result, Site,
-    Start, Usage,
+    Answer, Batch, Batched, Call, End, Error, ErrorKind, Executor, LinkEstimate, Load, NodeId,
+    Peer, Result, Site, Start, Usage,
 };
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 
@@ -24,6 +25,8 @@ pub(crate) enum Will {
     OutOfTime,
     /// Does not run it.
     Fail(ErrorKind),
+    /// Runs it, and its answer is lost.
+    Lose,
     /// Runs it once the gate is opened.
     Wait,
     /// Never answers.
@@ -38,7 +41,18 @@ pub(crate) struct StandIn {
     pub(crate) seen: Mutex<Vec<Call>>,
     pub(crate) gate: Semaphore,
     pub(crate) entered: Semaphore,
+    batches: AtomicUsize,
+    hanging: AtomicUsize,
     keeps: bool,
+}
+
+/// A batch that waits; dropping it ends that.
+struct Hanging<'a>(&'a AtomicUsize);
+
+impl Drop for Hanging<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl StandIn {
@@ -63,6 +77,8 @@ impl StandIn {
             seen: Mutex::default(),
             gate: Semaphore::new(0),
             entered: Semaphore::new(0),
+            batches: AtomicUsize::new(0),
+            hanging: AtomicUsize::new(0),
             keeps,
         })
     }
@@ -73,6 +89,16 @@ impl StandIn {
 
     pub(crate) fn calls(&self) -> usize {
         self.seen.lock().unwrap().len()
+    }
+
+    /// Batches that came.
+    pub(crate) fn batches(&self) -> usize {
+        self.batches.load(Ordering::SeqCst)
+    }
+
+    /// Batches that somebody waits for.
+    pub(crate) fn hanging(&self) -> usize {
+        self.hanging.load(Ordering::SeqCst)
     }
 
     pub(crate) fn last(&self) -> Call {
@@ -126,6 +152,7 @@ impl Executor for StandIn {
                 let error = Error::deadline("the call's time is over");
                 Ok(self.answer(End::Failed(error), None, ""))
             }
+            Will::Lose => Err(Error::indeterminate("the connection ended")),
             Will::Fail(kind) => Err(Error::new(kind, format!("{} says no", self.id))),
             Will::Wait => {
                 self.gate.acquire().await.unwrap().forget();
@@ -133,6 +160,34 @@ impl Executor for StandIn {
             }
             Will::Hang => std::future::pending().await,
         }
+    }
+
+    /// Each part as a call; where there is a combiner it is left to the gateway.
+    async fn batch(&self, batch: Batch) -> Result<Batched> {
+        self.batches.fetch_add(1, Ordering::SeqCst);
+        self.hanging.fetch_add(1, Ordering::SeqCst);
+        let _hanging = Hanging(&self.hanging);
+        let will = self.will.lock().unwrap().clone();
+        let (mut parts, mut combined) = (Vec::new(), Vec::new());
+        if let Will::Fail(kind) = will {
+            return Err(Error::new(kind, format!("{} says no", self.id)));
+        }
+        for part in &batch.parts {
+            let mut answer = self.execute(batch.call(part, 0)).await;
+            if let (Some(_), Ok(answer)) = (&batch.combiner, &mut answer) {
+                combined.extend(answer.output.take());
+            }
+            parts.push(answer);
+        }
+        if matches!(will, Will::Lose) {
+            return Err(Error::indeterminate("the connection ended"));
+        }
+        let load = self.load.lock().unwrap().unwrap_or_default();
+        Ok(Batched {
+            parts,
+            combined,
+            load,
+        })
     }
 }
 

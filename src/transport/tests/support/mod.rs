@@ -11,8 +11,8 @@ use ganglion_transport::{
     ServerParts,
 };
 use ganglion_types::{
-    Ambient, Answer, Bucket, Call, CallId, CallLimits, ContentHash, Deadline, End, Error, Executor,
-    FunctionRef, Key, Load, Ndp, NodeId, ObjectKey, Result, Site, Start, Usage,
+    Ambient, Answer, Bucket, Call, CallId, CallLimits, ContentHash, Deadline, End, Entry, Error,
+    Executor, FunctionRef, Key, Load, Ndp, NodeId, ObjectKey, Result, Site, Start, Usage,
 };
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -284,6 +284,7 @@ pub fn call(what: &str, input: impl Into<Bytes>, within: Duration) -> Call {
         id: CallId(9 << 64 | 1),
         function: FunctionRef::new("ndp", "echo").unwrap(),
         module: ContentHash([3; 32]),
+        entry: Entry::Main,
         input: input.into(),
         args: vec![what.to_owned()],
         object: Some(ObjectKey::new("books", "a").unwrap()),

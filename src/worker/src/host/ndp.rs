@@ -9,7 +9,7 @@ use crate::stop::because;
 use bytes::Bytes;
 use ganglion_registry::abi::{ENV, PUT};
 use ganglion_store::{ByteRange, CommitId, PutOptions};
-use ganglion_types::{Error, ErrorKind, Key, ObjectKey};
+use ganglion_types::{Entry, Error, ErrorKind, Key, ObjectKey};
 use std::time::Duration;
 use wasmtime::{AsContextMut, Caller, Linker, Result};
 
@@ -126,7 +126,8 @@ fn unmap(mut caller: Caller<'_, Guest>, pointer: u32, _length: u32) -> Result<i3
 }
 
 /// Replaces a whole object. The write carries the call's id: a repeat of the call writes nothing twice. An object that the call has
-/// mapped is replaced only while it is what was mapped; otherwise the call is begun again ([`overtaken`]).
+/// mapped is replaced only while it is what was mapped; otherwise the call is begun again ([`overtaken`]). A combiner, of which nobody
+/// knows how often it runs, writes none.
 fn put(
     mut caller: Caller<'_, Guest>,
     key: u32,
@@ -138,6 +139,9 @@ fn put(
         Ok(object) => object,
         Err(error) => return Ok(Code::of(&error) as i32),
     };
+    if caller.data().call.entry == Entry::Combine {
+        return Ok(Code::Denied as i32);
+    }
     make_certain(caller.data_mut())?;
     let (memory, guest) = memory_and_guest(&mut caller)?;
     let body = Bytes::copy_from_slice(bytes_at(memory, pointer, length, PUT)?);

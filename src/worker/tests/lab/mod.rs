@@ -20,7 +20,7 @@ use ganglion_store::{
     ObjectView, PutOptions, Version,
 };
 use ganglion_types::{
-    Alone, Ambient, Answer, Bucket, Call, CallIds, CallLimits, ContentHash, Deadline, Error,
+    Alone, Ambient, Answer, Bucket, Call, CallIds, CallLimits, ContentHash, Deadline, Entry, Error,
     Executor, FunctionRef, Key, LinkEstimate, Load, ModuleLimits, Ndp, Neighbours, NodeId,
     ObjectKey, Offload, Offloaded, Peer, Result, Site,
 };
@@ -194,6 +194,7 @@ impl Lab {
             id: self.ids.next(),
             function: FunctionRef::new("lab", "guest").unwrap(),
             module,
+            entry: Entry::Main,
             input: Bytes::copy_from_slice(input.as_bytes()),
             args: vec![],
             object: None,

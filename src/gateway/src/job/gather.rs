@@ -1,0 +1,137 @@
+//! A job's outputs, as they come from the nodes.
+
+use bytes::{Bytes, BytesMut};
+use ganglion_types::{Batched, Combiner, Error, Result, take_together};
+use std::collections::BTreeMap;
+
+/// Outputs that will be one.
+pub(crate) enum Gathered {
+    /// Each part's, by its number: they will stand behind one another in this order.
+    InOrder {
+        outputs: BTreeMap<u32, Bytes>,
+        bytes: u64,
+        bytes_max: u64,
+    },
+    /// Some combined, some not, in no order.
+    Combined {
+        outputs: Vec<Bytes>,
+        combiner: Combiner,
+    },
+}
+
+impl Gathered {
+    /// Nothing yet; `bytes_max`: of the result, setting `jobs.result`.
+    pub(crate) fn new(combiner: Option<Combiner>, bytes_max: u64) -> Self {
+        match combiner {
+            None => Self::InOrder {
+                outputs: BTreeMap::new(),
+                bytes: 0,
+                bytes_max,
+            },
+            Some(combiner) => Self::Combined {
+                outputs: Vec::new(),
+                combiner,
+            },
+        }
+    }
+
+    /// What a batch sent back; `numbers` are those of its parts. Gives the bytes that came.
+    ///
+    /// # Errors
+    /// `Invalid` when the result would be too long.
+    pub(crate) fn take(
+        &mut self,
+        numbers: impl Iterator<Item = u32>,
+        batched: &mut Batched,
+    ) -> Result<u64> {
+        match self {
+            Self::InOrder {
+                outputs,
+                bytes,
+                bytes_max,
+            } => {
+                let before = *bytes;
+                for (number, answer) in numbers.zip(&mut batched.parts) {
+                    let Ok(answer) = answer else { continue };
+                    if answer.end != ganglion_types::End::Exited(0) {
+                        continue;
+                    }
+                    let output = answer.output.take().unwrap_or_default();
+                    *bytes += output.len() as u64;
+                    outputs.insert(number, output);
+                }
+                check_result(*bytes, *bytes_max)?;
+                Ok(*bytes - before)
+            }
+            Self::Combined { outputs, .. } => {
+                let came = batched.combined.iter().map(|output| output.len() as u64);
+                let came = came.sum();
+                outputs.append(&mut batched.combined);
+                Ok(came)
+            }
+        }
+    }
+
+    /// Outputs that have to be combined now, so that what is kept stays within bounds.
+    pub(crate) fn too_many(&mut self) -> Option<Vec<Bytes>> {
+        let Self::Combined { outputs, combiner } = self else {
+            return None;
+        };
+        let kept: u64 = outputs.iter().map(|output| output.len() as u64).sum();
+        let full = kept >= combiner.input_bytes_max;
+        full.then(|| take_together(outputs, combiner.input_bytes_max))?
+    }
+
+    /// The next outputs to be combined once all are here; `None` when there is only one left.
+    ///
+    /// # Errors
+    /// `Invalid` when no two fit the combiner's input.
+    pub(crate) fn next_group(&mut self) -> Result<Option<Vec<Bytes>>> {
+        let Self::Combined { outputs, combiner } = self else {
+            return Ok(None);
+        };
+        if outputs.len() < 2 {
+            return Ok(None);
+        }
+        let bytes_max = combiner.input_bytes_max;
+        match take_together(outputs, bytes_max) {
+            Some(group) => Ok(Some(group)),
+            None => Err(Error::invalid(format!(
+                "{} outputs are left to be combined, and no two have less than {bytes_max} bytes together (setting limits.input)",
+                outputs.len()
+            ))),
+        }
+    }
+
+    /// An output that was made of several.
+    pub(crate) fn put_back(&mut self, output: Bytes) {
+        if let Self::Combined { outputs, .. } = self {
+            outputs.push(output);
+        }
+    }
+
+    /// The one output; empty when there was none.
+    pub(crate) fn into_result(self) -> Bytes {
+        match self {
+            Self::InOrder { outputs, bytes, .. } => {
+                let mut whole = BytesMut::with_capacity(usize::try_from(bytes).unwrap_or(0));
+                for output in outputs.into_values() {
+                    whole.extend_from_slice(&output);
+                }
+                whole.freeze()
+            }
+            Self::Combined { outputs, .. } => outputs.into_iter().next().unwrap_or_default(),
+        }
+    }
+}
+
+/// # Errors
+/// `Invalid` beyond the limit.
+pub(crate) fn check_result(bytes: u64, bytes_max: u64) -> Result<()> {
+    match bytes > bytes_max {
+        false => Ok(()),
+        true => Err(Error::invalid(format!(
+            "the job's result has more than {bytes_max} bytes (setting jobs.result)"
+        ))),
+    }
+}

@@ -1,0 +1,99 @@
+//! The objects of a job: keys that match a pattern.
+
+use ganglion_types::{Bucket, Error, Key, Result};
+use globset::{GlobBuilder, GlobMatcher};
+
+/// Longest pattern, in bytes: as long as the longest key.
+const PATTERN_BYTES_MAX: usize = Key::BYTES_MAX;
+
+/// Which objects of a bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct Over {
+    pub(crate) bucket: Bucket,
+    /// What every key begins with that can match: only those are listed.
+    pub(crate) prefix: String,
+    pattern: String,
+    keys: GlobMatcher,
+}
+
+impl Over {
+    /// Keys that match `pattern`: `*` is any characters, `/` as well, `?` one, `[ab]` one of those, `{a,b}` either of those; `\` before
+    /// one of these makes it a letter.
+    ///
+    /// # Errors
+    /// `Invalid` when it is no pattern.
+    pub(crate) fn new(bucket: Bucket, pattern: &str) -> Result<Self> {
+        if pattern.is_empty() || pattern.len() > PATTERN_BYTES_MAX {
+            return Err(Error::invalid(format!(
+                "the pattern of keys has {} bytes: 1 to {PATTERN_BYTES_MAX}",
+                pattern.len()
+            )));
+        }
+        let glob = GlobBuilder::new(pattern).backslash_escape(true).build();
+        let glob = glob.map_err(|error| {
+            Error::invalid(format!("`{pattern}` is no pattern of keys: {error}"))
+        })?;
+        Ok(Self {
+            bucket,
+            prefix: literal_prefix(pattern).to_owned(),
+            pattern: pattern.to_owned(),
+            keys: glob.compile_matcher(),
+        })
+    }
+
+    pub(crate) fn matches(&self, key: &Key) -> bool {
+        self.keys.is_match(key.as_str())
+    }
+
+    /// As it was written.
+    pub(crate) fn pattern(&self) -> &str {
+        &self.pattern
+    }
+}
+
+/// What stands before the first character that means something.
+fn literal_prefix(pattern: &str) -> &str {
+    let end = pattern.find(['*', '?', '[', '{', '\\']);
+    &pattern[..end.unwrap_or(pattern.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ganglion_types::ErrorKind;
+
+    fn over(pattern: &str) -> Result<Over> {
+        Over::new(Bucket::new("ndp").unwrap(), pattern)
+    }
+
+    #[test]
+    fn a_pattern_matches_keys_and_names_what_has_to_be_listed() {
+        for (pattern, prefix, yes, no) in [
+            (
+                "books/*",
+                "books/",
+                &["books/a", "books/a/b", "books/"][..],
+                &["book", "x/books/a"][..],
+            ),
+            ("*", "", &["a", "a/b", "ü", ".hidden"], &[]),
+            ("a?c", "a", &["abc", "aüc"], &["ac", "abbc"]),
+            ("log-[0-3]*", "log-", &["log-1", "log-37"], &["log-4"]),
+            ("{a,b}/x", "", &["a/x", "b/x"], &["c/x"]),
+            ("one", "one", &["one"], &["one1", "on"]),
+            (r"a\*", "a", &["a*"], &["ab"]),
+        ] {
+            let over = over(pattern).unwrap();
+            assert_eq!(over.prefix, prefix, "{pattern}");
+            let matches = |key: &&str| over.matches(&Key::new(*key).unwrap());
+            assert!(yes.iter().all(|key| matches(key)), "{pattern}");
+            assert!(!no.iter().any(|key| matches(key)), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for bad in ["", "[", "{a", &"x".repeat(1025)] {
+            assert_eq!(over(bad).unwrap_err().kind(), ErrorKind::Invalid, "{bad}");
+        }
+    }
+}
