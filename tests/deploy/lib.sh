@@ -70,6 +70,7 @@ lab_end() {
         return
     fi
     calls_end >/dev/null 2>&1 || true
+    end_setup_server
     for name in "${engines[@]}"; do engine_end "$name"; done
     network_end
     rm -rf --one-file-system "$lab"
