@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# deploy/compose.yaml on this host's engine.
+# deploy/compose.yaml on the engine of one host.
 
 compose() { docker-compose --project-name gl --file deploy/compose.yaml "$@"; }
 container() { compose ps -q "$1" | head -1; }
@@ -66,7 +66,10 @@ leaves_nothing() {
 
 test_compose() {
     local began=$SECONDS
-    engine_use here
+    need_host
+    engine_use h0
+    # The API is published on the host's loopback.
+    user_at=gl-h0
     check "one command gives a whole cluster, healthy" compose_up
     echo "        in $((SECONDS - began)) s"
     check "three storage workers beside their OSDs and two compute workers are there" within 20 has_all_nodes
@@ -81,4 +84,5 @@ test_compose() {
     check "all OSDs are up again" within 60 osds_up
     check "objects outlive down and up" keeps_objects
     check "down --volumes leaves nothing" leaves_nothing
+    user_at=gl-client
 }

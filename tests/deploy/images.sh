@@ -3,7 +3,7 @@
 
 images_ready=''
 
-# The engine of this host, with the base image and those of the Dockerfiles.
+# The base image and those of the Dockerfiles, made by an engine that has this machine's own network, and touches nothing of it.
 need_images() {
     [[ -z $images_ready ]] || return 0
     local program=${PROGRAM_UNDER_TEST:-${CARGO_TARGET_DIR:-target}/release/ganglion}
@@ -11,22 +11,24 @@ need_images() {
         echo "no program with the feature ceph at $program (PROGRAM_UNDER_TEST): cargo build --release --features ceph" >&2
         exit 1
     fi
-    engine_begin here
+    engine_begin here '' --bridge=none --iptables=false --ip-forward=false --ip-masq=false
     engine_use here
     base_image
     mkdir "$lab/context"
     cp -r deploy "$lab/context"
     strip -o "$lab/context/ganglion" "$program"
-    build ganglion deploy/Dockerfile --target prebuilt --build-arg BINARY=ganglion
+    build ganglion deploy/Dockerfile --target prebuilt
     build ganglion-redis deploy/redis/Dockerfile
     build ganglion-ceph deploy/ceph/Dockerfile
+    docker save ganglion ganglion-ceph ganglion-redis >"$lab/storage.tar"
+    docker save ganglion >"$lab/compute.tar"
     images_ready=1
 }
 
 build() {
     local tag=$1 file=$2
     shift 2
-    DOCKER_BUILDKIT=1 docker build --quiet --tag "$tag" --file "$file" "$@" "$lab/context" >"$lab/build-$tag" 2>&1 ||
+    DOCKER_BUILDKIT=1 docker build --quiet --network host --tag "$tag" --file "$file" "$@" "$lab/context" >"$lab/build-$tag" 2>&1 ||
         { tail -20 "$lab/build-$tag"; exit 1; }
 }
 
@@ -90,6 +92,7 @@ runs_by_itself() {
 }
 
 test_images() {
+    engine_use here
     check "the Dockerfiles name only public bases" names_only_public_bases
     check "the image compiles with the Rust of the workspace" rust_is_the_workspaces
     check "ganglion is under 150 MB beyond its base" ganglion_is_small

@@ -70,7 +70,9 @@ lab_end() {
         return
     fi
     calls_end >/dev/null 2>&1 || true
-    for name in "${engines[@]}"; do engine_end "$name"; done
+    end_setup_server
+    for name in "${engines[@]}"; do engine_end "$name" & done
+    wait
     network_end
     rm -rf --one-file-system "$lab"
 }
@@ -78,16 +80,18 @@ lab_end() {
 # Whether a process runs; one that nobody has waited for yet does not.
 runs() { [[ -r /proc/$1/stat && $(sed 's/.*) //' "/proc/$1/stat" | cut -c 1) != Z ]] 2>/dev/null; }
 
-# A Docker engine, with folder, socket and containerd of its own; in a network namespace, with that one's name as its host's.
+# A Docker engine, with folder, socket and containerd of its own: NAME [NAMESPACE] [OPTION...]. In a network namespace it has that
+# one's name as its host's. Without one it must leave this machine's network alone.
 engine_begin() {
     local name=$1 namespace=${2:-} folder=$lab/$1 enter=()
+    shift 2
     mkdir -p "$folder"
     [[ -z $namespace ]] || enter=(nsenter "--net=/var/run/netns/$namespace" unshare --uts)
     # shellcheck disable=SC2016
     "${enter[@]}" bash -c '
         [[ -z $2 ]] || hostname "$2"
         exec dockerd --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" --host "unix://$1/socket" \
-            --exec-opt native.cgroupdriver=cgroupfs' _ "$folder" "$namespace" >"$folder/log" 2>&1 &
+            --exec-opt native.cgroupdriver=cgroupfs "${@:3}"' _ "$folder" "$namespace" "$@" >"$folder/log" 2>&1 &
     engines+=("$name")
     within 60 docker -H "unix://$folder/socket" info >/dev/null || { tail -5 "$folder/log"; return 1; }
 }
@@ -98,24 +102,31 @@ engine_end() {
     local folder=$lab/$1 pid mount
     [[ -e $folder/pid ]] || return 0
     pid=$(<"$folder/pid")
+    # Nothing here needs to end in order.
+    export DOCKER_HOST=unix://$folder/socket
+    timeout 20 docker swarm leave --force >/dev/null 2>&1 || true
+    timeout 60 docker ps --all --quiet | timeout 60 xargs -r docker rm --force >/dev/null 2>&1 || true
     kill "$pid" 2>/dev/null || true
-    for _ in {1..120}; do
+    for _ in {1..80}; do
         runs "$pid" || break
         sleep 0.5
     done
-    runs "$pid" && kill -9 "$pid"
+    ! runs "$pid" || kill -9 "$pid"
     rm -f "$folder/pid"
     while read -r mount; do umount -l "$mount"; done < <(awk -v folder="$folder/" 'index($5, folder) == 1 {print $5}' /proc/self/mountinfo | sort -r)
 }
 
 # Hosts: network namespaces h0, h1, ... at 10.79.46.10, .11, ..., on a bridge that is in a namespace too, out of reach of the firewall
 # that an engine sets up for this machine. The namespace `gl-client` is the user's.
+#
+#   h0  the host of compose; then the swarm's manager and leader, with storage     h1  storage     h2, h3  compute and gateway
 network_begin() {
     local number
+    network_end
     ip netns add gl-bridge
     ip -n gl-bridge link add bridge type bridge
     ip -n gl-bridge link set bridge up
-    for number in $(seq 0 $(($1 - 1))); do host_add "gl-h$number" "10.79.46.1$number"; done
+    for number in 0 1 2 3; do host_add "gl-h$number" "10.79.46.1$number"; done
     host_add gl-client 10.79.46.9
 }
 
@@ -133,9 +144,20 @@ network_end() {
     for name in $(ip netns list 2>/dev/null | awk '$1 ~ /^gl-(bridge|client|h[0-9]+)$/ {print $1}'); do ip netns del "$name"; done
 }
 
-# Runs a command where the cluster's user is: nowhere special, or in a namespace.
-user_at=()
-at_user() { "${user_at[@]}" "$@"; }
+# The host h0 with its engine and all images.
+need_host() {
+    [[ -z $host_ready ]] || return 0
+    network_begin
+    engine_begin h0 gl-h0
+    engine_use h0
+    docker load --quiet <"$lab/storage.tar" >/dev/null
+    host_ready=1
+}
+host_ready=''
+
+# Runs a command where the cluster's user is.
+user_at=gl-client
+at_user() { nsenter "--net=/var/run/netns/$user_at" "$@"; }
 
 http() { at_user curl -sS --max-time 60 "$@"; }
 

@@ -1,7 +1,5 @@
 # shellcheck shell=bash
-# swarm/ on four engines, each the Docker of a host of its own: a network namespace with an address, and a host name.
-#
-#   h0  manager, leader, storage     h1  storage     h2, h3  compute and gateway     gl-client  the user
+# swarm/ on four engines, each the Docker of a host of its own.
 
 swarm_gateways=(http://10.79.46.12:8080 http://10.79.46.13:8080)
 swarm_ready=''
@@ -10,14 +8,11 @@ swarm_ready=''
 need_swarm() {
     local number token
     [[ -z $swarm_ready ]] || return 0
-    engine_use here
-    docker save ganglion ganglion-ceph ganglion-redis >"$lab/storage.tar"
-    docker save ganglion >"$lab/compute.tar"
-    network_begin 4
-    for number in 0 1 2 3; do
+    need_host
+    for number in 1 2 3; do
         engine_begin "h$number" "gl-h$number"
         engine_use "h$number"
-        case $number in [01]) docker load --quiet <"$lab/storage.tar" ;; *) docker load --quiet <"$lab/compute.tar" ;; esac >/dev/null
+        case $number in 1) docker load --quiet <"$lab/storage.tar" ;; *) docker load --quiet <"$lab/compute.tar" ;; esac >/dev/null
     done
     engine_use h0
     docker swarm init --advertise-addr 10.79.46.10 >/dev/null
@@ -27,8 +22,6 @@ need_swarm() {
         docker swarm join --token "$token" "10.79.46.10:2377" >/dev/null
     done
     engine_use h0
-    # shellcheck disable=SC2034
-    user_at=(nsenter --net=/var/run/netns/gl-client)
     # No host here can ask a registry for the digests of images; small disks; two cores for all.
     export OSD_BYTES=5G OSD_SPARSE=1 OSD_MEMORY=1G STORAGE_CPUS=1
     swarm_ready=1
