@@ -94,3 +94,37 @@ async fn every_call_of_the_rust_sdk_does_what_it_says() {
         assert!(all_is_well(called.text()), "{}", called.text());
     }
 }
+
+#[test]
+fn every_call_of_the_rust_sdk_works_natively_too() {
+    let folder = tempfile::tempdir().unwrap();
+    for program in [
+        &["-p", "sdk_calls"][..],
+        &["-p", "ganglion-sdk", "--example", "shared"],
+    ] {
+        let run = Command::new("cargo")
+            .args(["run", "--quiet", "--locked", "--target", &this_machine()])
+            .args(program)
+            .args(["--", INPUT])
+            .current_dir(root().join("funcs/rust"))
+            .env("CARGO_TARGET_DIR", folder.path().join("target"))
+            .env("GANGLION_OBJECTS", folder.path().join("objects"))
+            .env("GANGLION_STATE", folder.path().join("state"))
+            .output()
+            .unwrap();
+        let lines = String::from_utf8(run.stdout).unwrap();
+        let words = String::from_utf8_lossy(&run.stderr);
+        assert!(
+            run.status.success() && all_is_well(&lines),
+            "{program:?}: {lines}{words}"
+        );
+    }
+}
+
+/// The compiler's name for it.
+fn this_machine() -> String {
+    let told = Command::new("rustc").arg("-vV").output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
+    host.unwrap().to_owned()
+}

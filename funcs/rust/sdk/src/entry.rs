@@ -6,13 +6,18 @@ use std::process::ExitCode;
 /// Runs a function as a program's `main`: with the input, if it takes one; its answer is the output. `#[ganglion::main]` writes
 /// the call to this.
 pub fn run<Parameters>(function: impl Entry<Parameters>) -> ExitCode {
-    match function.enter() {
+    #[cfg(not(target_arch = "wasm32"))]
+    crate::native::begin();
+    let code = match function.enter() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             set_output(format!("FAILED - {failure}").as_bytes());
             ExitCode::from(failure.code())
         }
-    }
+    };
+    #[cfg(not(target_arch = "wasm32"))]
+    crate::native::end();
+    code
 }
 
 /// A function without a parameter, or with one that can be made of an input.

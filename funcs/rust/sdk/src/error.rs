@@ -1,12 +1,13 @@
 //! What can go wrong: with a call to the host, and with a function.
 
+use std::ffi::CString;
 use std::fmt;
 
-/// Why the host did not do what was asked, and with which object.
+/// Why the host did not do what was asked, and with what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: Kind,
-    verb: &'static str,
+    task: &'static str,
     key: String,
 }
 
@@ -30,10 +31,11 @@ pub enum Kind {
 }
 
 impl Error {
-    pub(crate) fn new(kind: Kind, verb: &'static str, key: &str) -> Self {
+    /// Of the task `open object`, `write object`, ... with that key.
+    pub(crate) fn new(kind: Kind, task: &'static str, key: &str) -> Self {
         Self {
             kind,
-            verb,
+            task,
             key: key.to_owned(),
         }
     }
@@ -59,7 +61,7 @@ impl Kind {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} object {}", self.verb, self.key)?;
+        write!(f, "cannot {} {}", self.task, self.key)?;
         match self.kind {
             Kind::Unsaid => Ok(()),
             Kind::Invalid => f.write_str(": not a key"),
@@ -84,16 +86,18 @@ pub struct Failure {
 impl Failure {
     /// Of the function or its objects: code 1.
     pub fn new(words: impl Into<String>) -> Self {
-        Self {
-            code: 1,
-            words: words.into(),
-        }
+        Self::with_code(1, words)
     }
 
     /// Of what the caller wrote: code 2.
     pub fn of_input(words: impl Into<String>) -> Self {
+        Self::with_code(2, words)
+    }
+
+    /// With a code other than 0.
+    pub(crate) fn with_code(code: u8, words: impl Into<String>) -> Self {
         Self {
-            code: 2,
+            code,
             words: words.into(),
         }
     }
@@ -128,4 +132,9 @@ impl From<String> for Failure {
     fn from(words: String) -> Self {
         Self::new(words)
     }
+}
+
+/// As the host reads names; nothing where there is a NUL in it.
+pub(crate) fn c_string(text: &str) -> Option<CString> {
+    CString::new(text).ok()
 }

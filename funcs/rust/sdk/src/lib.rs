@@ -14,12 +14,18 @@
 //! }
 //! ```
 //!
-//! Absent on purpose: anything that the host does not do yet, which is state and chaining.
+//! A function is also a program of this machine, over files (`cargo run --target` with this machine's): see `funcs/native/host.h`.
+//!
+//! Absent on purpose: everything that a crate for WebAssembly can bring itself.
 
+pub mod chain;
 mod entry;
 mod error;
 mod host;
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
 mod object;
+pub mod state;
 mod storage;
 
 pub use entry::{Answer, Entry, FromInput, KeyAndArgument, run};
@@ -28,6 +34,8 @@ pub use ganglion_macros::main;
 pub use object::{Object, put};
 pub use storage::on_storage;
 
+use std::ffi::c_long;
+
 /// The whole input of the call.
 pub fn input() -> Vec<u8> {
     // SAFETY: with length 0 the host touches no memory.
@@ -35,8 +43,8 @@ pub fn input() -> Vec<u8> {
     let size = usize::try_from(size).unwrap_or(0);
     let mut input = vec![0; size];
     if size != 0 {
-        // SAFETY: the buffer is writable for the length that is passed with it, which came from the host as an i32.
-        unsafe { host::read_input(input.as_mut_ptr(), size as i32) };
+        // SAFETY: the buffer is writable for the length that is passed with it, which came from the host.
+        unsafe { host::read_input(input.as_mut_ptr(), size as c_long) };
     }
     input
 }
@@ -45,7 +53,7 @@ pub fn input() -> Vec<u8> {
 /// of an output (setting `limits.output`).
 pub fn set_output(bytes: &[u8]) {
     // SAFETY: the bytes are readable for their length; a length of 2 GiB or more arrives as the same 32 bits.
-    unsafe { host::write_output(bytes.as_ptr(), bytes.len() as i32) };
+    unsafe { host::write_output(bytes.as_ptr(), bytes.len() as c_long) };
 }
 
 /// Says how the host finds, in the input, the key of the object that a call is about: `"first-word"` (the input up to its

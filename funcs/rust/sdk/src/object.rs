@@ -44,7 +44,7 @@ impl Object {
         };
         NonNull::new(bytes)
             .map(|bytes| Self { bytes, length })
-            .ok_or_else(|| Error::new(Kind::Unsaid, "open", key))
+            .ok_or_else(|| Error::new(Kind::Unsaid, "open object", key))
     }
 
     /// Its bytes, which it also dereferences to.
@@ -86,6 +86,6 @@ pub fn put(key: &str, bytes: &[u8]) -> Result<(), Error> {
     if code == 0 {
         Ok(())
     } else {
-        Err(Error::new(Kind::of_code(code), "write", key))
+        Err(Error::new(Kind::of_code(code), "write object", key))
     }
 }

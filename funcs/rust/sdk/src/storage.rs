@@ -20,19 +20,19 @@ where
         work: Some(work),
         result: None,
     };
-    // SAFETY: `enter` gets the address of a frame of its own types, which lives, untouched by us, until the call returns.
-    // A pointer has 32 bits here.
+    let passed = Passed::new((&raw mut frame).cast());
+    // SAFETY: `enter` gets the number of a frame of its own types, which lives, untouched by us, until the call returns.
     let code = unsafe {
         host::storage_call(
             key.as_ptr(),
             key.len() as u32,
             enter::<Result<T, E>, Work>,
-            &raw mut frame as i32,
+            passed.number,
         )
     };
     frame
         .result
-        .unwrap_or_else(|| Err(Error::new(Kind::of_code(code), "work beside", key).into()))
+        .unwrap_or_else(|| Err(Error::new(Kind::of_code(code), "work beside object", key).into()))
 }
 
 struct Frame<T, Work> {
@@ -40,9 +40,59 @@ struct Frame<T, Work> {
     result: Option<T>,
 }
 
-extern "C" fn enter<T, Work: FnOnce() -> T>(frame: i32) -> i32 {
-    // SAFETY: the host passes on what `on_storage` gave it: the address of its frame, which nothing else uses meanwhile.
-    let frame = unsafe { &mut *(frame as *mut Frame<T, Work>) };
+extern "C" fn enter<T, Work: FnOnce() -> T>(number: i32) -> i32 {
+    // SAFETY: the host passes on what `on_storage` gave it: the number of its frame, which nothing else uses meanwhile.
+    let frame = unsafe { &mut *Passed::pointer(number).cast::<Frame<T, Work>>() };
     frame.result = frame.work.take().map(|work| work());
     0
+}
+
+/// How a pointer gets through a storage call, whose arguments have 32 bits: as itself where it has as many.
+struct Passed {
+    number: i32,
+}
+
+#[cfg(target_arch = "wasm32")]
+impl Passed {
+    fn new(pointer: *mut ()) -> Self {
+        Self {
+            number: pointer as i32,
+        }
+    }
+
+    fn pointer(number: i32) -> *mut () {
+        number as *mut ()
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod open {
+    use std::cell::RefCell;
+
+    thread_local! {
+        /// Those of the storage calls that are under way, the innermost last.
+        pub static POINTERS: RefCell<Vec<*mut ()>> = const { RefCell::new(Vec::new()) };
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Passed {
+    fn new(pointer: *mut ()) -> Self {
+        let number = open::POINTERS.with_borrow_mut(|pointers| {
+            pointers.push(pointer);
+            pointers.len() as i32 - 1
+        });
+        Self { number }
+    }
+
+    fn pointer(number: i32) -> *mut () {
+        open::POINTERS.with_borrow(|pointers| pointers[number as usize])
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Drop for Passed {
+    fn drop(&mut self) {
+        open::POINTERS.with_borrow_mut(|pointers| pointers.truncate(self.number as usize));
+    }
 }
