@@ -85,8 +85,8 @@ mod tests {
             let over = over(pattern).unwrap();
             assert_eq!(over.prefix, prefix, "{pattern}");
             let matches = |key: &&str| over.matches(&Key::new(*key).unwrap());
-            assert!(yes.iter().all(|key| matches(key)), "{pattern}");
-            assert!(!no.iter().any(|key| matches(key)), "{pattern}");
+            assert!(yes.iter().all(matches), "{pattern}");
+            assert!(!no.iter().any(matches), "{pattern}");
         }
     }
 
