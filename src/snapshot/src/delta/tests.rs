@@ -470,7 +470,7 @@ fn more_pages_than_somebody_takes_are_not_copied() {
     let error = guest.slot.delta(vec![], 2 * PAGE_BYTES - 1).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the guest has changed 8192 bytes, limit 8191"
+        "the guest has changed 8192 bytes, limit 8191 (setting limits.delta)"
     );
     guest.slot.delta(vec![], 2 * PAGE_BYTES).unwrap();
 }
