@@ -5,7 +5,8 @@ use crate::dispatch::check_public;
 use bytes::Bytes;
 use ganglion_registry::FunctionRecord;
 use ganglion_types::{
-    Call, CallId, CallLimits, Deadline, Entry, Error, FunctionRef, Ndp, ObjectKey, Result, TraceParent,
+    Call, CallId, CallLimits, Deadline, Entry, Error, FunctionRef, Ndp, ObjectKey, Result,
+    TraceParent,
 };
 use std::time::Duration;
 

@@ -1,5 +1,11 @@
 //! Parts of a job on one node: each as a call would be, their outputs combined here.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test is allowed to panic and has a real clock"
+)]
+
 mod lab;
 
 use bytes::Bytes;

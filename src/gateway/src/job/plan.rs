@@ -4,8 +4,8 @@ use super::over::Over;
 use crate::app::App;
 use bytes::Bytes;
 use ganglion_types::{
-    Call, CallId, Combiner, Deadline, Entry, Error, FunctionName, FunctionRef, Key,
-    Ndp, ObjectKey, Result, TraceParent,
+    Call, CallId, Combiner, Deadline, Entry, Error, FunctionName, FunctionRef, Key, Ndp, ObjectKey,
+    Result, TraceParent,
 };
 use std::time::Duration;
 
