@@ -9,6 +9,7 @@
 //!   engine restore             an instance, beside copying its image and beside starting it
 //!          mapping             an object mapped, beside copying it and native code over it
 //!          fairness            a short call beside guests that spin
+//!   functions                   the suite, beside the same sources natively
 //!   offload                     the middle of a call at the node that has its object, on a TCP connection
 //!   placement                   the function to the data or the data to it, on Ceph (module `placement`)
 //! ```
@@ -27,6 +28,7 @@ mod bed;
 mod call;
 mod engine;
 mod foreign;
+mod functions;
 mod guest;
 mod http;
 mod interruption;
@@ -53,6 +55,7 @@ pub use call::{CallOptions, CallReport, call};
 pub use engine::{
     Beside, EngineOptions, EngineReport, FairnessRow, MappingRow, RestoreRow, SumRow, engine,
 };
+pub use functions::{FunctionRow, FunctionsOptions, FunctionsReport, functions};
 pub use interruption::{InterruptionCell, InterruptionReport, InterruptionRow};
 pub use ladder::{LadderReport, LoadRow, Rung};
 pub use offload::{DeltaRow, EndRow, OffloadOptions, OffloadReport, PartRow, offload};

@@ -5,8 +5,9 @@ use crate::failure::{Failure, Outcome};
 use crate::output::Ui;
 use anyhow::Context;
 use ganglion_bench::{
-    CallOptions, EngineOptions, GeneratorOptions, OffloadOptions, PlacementOptions, ScanOptions,
-    ServerOptions, call, engine, generator, offload, placement, scan, server,
+    CallOptions, EngineOptions, FunctionsOptions, GeneratorOptions, OffloadOptions,
+    PlacementOptions, ScanOptions, ServerOptions, call, engine, functions, generator, offload,
+    placement, scan, server,
 };
 use ganglion_node::termination;
 use ganglion_types::ErrorKind;
@@ -31,6 +32,11 @@ pub(crate) async fn run(command: &BenchCommand, ui: &Ui) -> Outcome<()> {
         }
         BenchCommand::Engine(args) => {
             let report = engine(engine_options(args)).await.context("bench engine")?;
+            ui.result(&report, &report)
+        }
+        BenchCommand::Functions(args) => {
+            let report = functions(functions_options(args)).await;
+            let report = report.context("bench functions")?;
             ui.result(&report, &report)
         }
         BenchCommand::Offload(args) => {
@@ -118,6 +124,17 @@ fn engine_options(args: &BenchArgs) -> EngineOptions {
         false => EngineOptions::default(),
     };
     EngineOptions {
+        json: args.json.clone(),
+        ..options
+    }
+}
+
+fn functions_options(args: &BenchArgs) -> FunctionsOptions {
+    let options = match args.quick {
+        true => FunctionsOptions::quick(),
+        false => FunctionsOptions::default(),
+    };
+    FunctionsOptions {
         json: args.json.clone(),
         ..options
     }

@@ -38,5 +38,16 @@ bundled![
     "wordcount",
     "wordcount-rs",
     "scan",
+    "sha256sum",
+    "grep",
+    "substr",
+    "substrrepl",
+    "json_parse",
+    "thumbnailer_decode",
+    "thumbnailer_shrink",
+    "pcakmm",
+    "pcakmmstore",
+    "damo",
+    "damofilter",
     "noop"
 ];

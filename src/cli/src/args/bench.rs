@@ -43,6 +43,16 @@ pub(crate) enum BenchCommand {
   ganglion bench engine --quick
   ganglion bench engine --json engine.json")]
     Engine(BenchArgs),
+    /// The suite: each function beside the same source compiled natively
+    ///
+    /// Runs the C++ functions of the suite over objects of some megabytes, on one core: as WebAssembly, and as programs of this
+    /// machine, which need a C++ compiler and Debian's libeigen3-dev, libstb-dev and nlohmann-json3-dev. One or two minutes. Where other
+    /// programs use the machine meanwhile it takes longer, and an aim may not be judged.
+    #[command(after_help = "Examples:
+  ganglion bench functions
+  ganglion bench functions --quick
+  ganglion bench functions --json functions.json")]
+    Functions(BenchArgs),
     /// Going on with a call beside its object: a function of the guest's table, run at the object's node
     ///
     /// Starts two nodes in this process with a TCP connection between them. A guest with an image of 64 MiB dirties 2 to 1639

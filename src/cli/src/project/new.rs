@@ -10,12 +10,14 @@ use serde_json::json;
 use std::fs;
 use std::path::Path;
 
-/// What functions in C and C++ are compiled with.
+/// What functions in C and C++ are compiled with, and the host's calls for programs of this machine.
 static HEADERS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../funcs/include");
+static NATIVE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../funcs/native");
 /// What functions in C++ are linked with, to be smaller.
 static LIBRARY: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../funcs/lib");
-/// The crate that functions in Rust depend on.
+/// The crate that functions in Rust depend on, and its attribute.
 static CRATE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../funcs/rust/sdk");
+static MACROS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../funcs/rust/macros");
 
 const MANIFEST_TEMPLATE: &str = include_str!("templates/ganglion.toml");
 const CARGO_TEMPLATE: &str = include_str!("templates/Cargo.toml");
@@ -47,20 +49,21 @@ pub(crate) fn new(args: &NewArgs, ui: &Ui) -> Outcome<()> {
     write(folder, MANIFEST, &fill(MANIFEST_TEMPLATE))?;
     write(folder, ".gitignore", IGNORED)?;
     let sdk = folder.join("sdk");
+    unpack(&HEADERS, &sdk.join("include"))?;
+    unpack(&NATIVE, &sdk.join("native"))?;
     match args.lang {
         Language::C => {
             write(folder, "main.c", include_str!("templates/main.c"))?;
-            unpack(&HEADERS, &sdk.join("include"))?;
         }
         Language::Cpp => {
             write(folder, "main.cpp", include_str!("templates/main.cpp"))?;
-            unpack(&HEADERS, &sdk.join("include"))?;
             unpack(&LIBRARY, &sdk.join("lib"))?;
         }
         Language::Rust => {
             write(folder, "Cargo.toml", &fill(CARGO_TEMPLATE))?;
             write(folder, "src/main.rs", include_str!("templates/main.rs"))?;
-            unpack(&CRATE, &sdk)?;
+            unpack(&CRATE, &sdk.join("rust/sdk"))?;
+            unpack(&MACROS, &sdk.join("rust/macros"))?;
         }
     }
     let place = folder.display();

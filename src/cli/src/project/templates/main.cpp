@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <string>
 
-#include <faasm/faasm.h>
 #include <ganglion/ndp.hpp>
 
 FAASM_MAIN_FUNC()
 {
-    const std::string key = faasm::getStringInput("");
+    const std::string key = ganglion::input();
     long lines = 0;
     // Runs beside the object, on this function's own memory: what it changes is there afterwards.
     const int code = ganglion::on_storage(key, [&] {
@@ -19,6 +18,6 @@ FAASM_MAIN_FUNC()
         lines = std::count(object.begin(), object.end(), '\n');
         return 0;
     });
-    faasm::setStringOutput(code == 0 ? std::to_string(lines) + '\n' : "cannot open " + key + '\n');
+    ganglion::set_output(code == 0 ? std::to_string(lines) + '\n' : "cannot open " + key + '\n');
     return code;
 }
