@@ -349,7 +349,7 @@ fn peak_kib(running: &Running) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_objects_take_little_memory() {
     const OBJECTS: usize = 10_000;
-    const MORE_KIB_MAX: u64 = 96 << 10;
+    const MORE_KIB_MAX: u64 = 128 << 10;
     let folder = tempfile::tempdir().unwrap();
     let cluster = Running::start(&["up"], folder.path(), 1);
     let api = Api::new(&format!("http://{}", cluster.addresses[0]));
