@@ -7,8 +7,8 @@ use ganglion_gateway::{
 use ganglion_registry::{Catalog, Engine, Interruption, Modules};
 use ganglion_store::{MemoryStore, ObjectStore};
 use ganglion_types::{
-    Ambient, Answer, Call, CallIds, End, Executor, LinkEstimate, Load, ModuleLimits, NodeId, Peer,
-    Result, Site, Start, Usage,
+    Ambient, Answer, Batch, Batched, Call, CallIds, End, Executor, LinkEstimate, Load,
+    ModuleLimits, NodeId, Peer, Result, Site, Start, Usage,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,6 +56,18 @@ impl Executor for Echo {
                 link_ns: 0,
                 start: Start::Restored,
             },
+            load: Load::default(),
+        })
+    }
+
+    async fn batch(&self, batch: Batch) -> Result<Batched> {
+        let mut parts = Vec::new();
+        for part in &batch.parts {
+            parts.push(self.execute(batch.call(part, 0)).await);
+        }
+        Ok(Batched {
+            parts,
+            combined: Vec::new(),
             load: Load::default(),
         })
     }

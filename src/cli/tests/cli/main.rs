@@ -7,6 +7,7 @@ mod calls;
 mod dev_ceph;
 mod failures;
 mod house;
+mod jobs;
 mod objects;
 mod real;
 mod stand_in;

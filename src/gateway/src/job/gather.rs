@@ -1,7 +1,7 @@
 //! A job's outputs, as they come from the nodes.
 
 use bytes::{Bytes, BytesMut};
-use ganglion_types::{Batched, Combiner, Error, Result, take_together};
+use ganglion_types::{Batched, Combiner, End, Error, Result, take_together};
 use std::collections::BTreeMap;
 
 /// Outputs that will be one.
@@ -53,7 +53,7 @@ impl Gathered {
                 let before = *bytes;
                 for (number, answer) in numbers.zip(&mut batched.parts) {
                     let Ok(answer) = answer else { continue };
-                    if answer.end != ganglion_types::End::Exited(0) {
+                    if answer.end != End::Exited(0) {
                         continue;
                     }
                     let output = answer.output.take().unwrap_or_default();

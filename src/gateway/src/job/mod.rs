@@ -20,6 +20,7 @@
 mod gather;
 mod jobs;
 mod over;
+mod part;
 mod place;
 mod plan;
 mod progress;

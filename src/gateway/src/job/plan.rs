@@ -4,8 +4,8 @@ use super::over::Over;
 use crate::app::App;
 use bytes::Bytes;
 use ganglion_types::{
-    Call, CallId, Combiner, Deadline, Entry, Error, FunctionName, FunctionRef, Key, Ndp, ObjectKey,
-    Result, TraceParent,
+    Call, CallId, Combiner, ContentHash, Deadline, Entry, Error, FunctionName, FunctionRef, Key,
+    Ndp, ObjectKey, Result, TraceParent,
 };
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ async fn combiner(
     app: &App,
     asked: &JobAsked,
     combines: bool,
-    (function, module): (&FunctionRef, ganglion_types::ContentHash),
+    (function, module): (&FunctionRef, ContentHash),
 ) -> Result<Option<Combiner>> {
     let input_bytes_max = app.settings.input_bytes_max;
     let combiner = match &asked.combine {

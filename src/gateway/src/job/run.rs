@@ -7,20 +7,18 @@
 use super::gather::{Gathered, check_result};
 use super::jobs::Job;
 use super::over::Over;
+use super::part::{REST, Waiting, failure, is_repeatable, next_batch};
 use super::place::{Object, peer_of};
 use super::plan::Plan;
 use crate::app::Shared;
-use crate::dispatch::OVERTAKEN_MAX;
 use crate::metrics::PartOutcome;
 use bytes::Bytes;
 use ganglion_store::{ListPage, ObjectStore};
 use ganglion_types::{
-    Answer, Batch, Batched, Call, Combiner, End, Error, ErrorKind, Key, NodeId, ObjectKey, Part,
-    Result,
+    Answer, Batch, Batched, Call, Combiner, Error, Key, NodeId, ObjectKey, Part, Result,
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// Keys asked for at once.
@@ -29,26 +27,6 @@ const PAGE: usize = 1_000;
 const UNPLACED_MIN: usize = 512;
 /// Batches of a job at one node: one runs, and the next is there when it ends.
 const BATCHES_AT_NODE: u32 = 2;
-/// Bytes of the keys of one batch: with them it fits a message of a quarter of `link.message`.
-const BATCH_KEYS_BYTES_MAX: usize = 256 << 10;
-/// How long a part that nobody took rests; doubled each further time.
-const REST: Duration = Duration::from_secs(1);
-/// How long one rests that was refused for lack of room only.
-const REST_BUSY: Duration = Duration::from_millis(200);
-/// What is told of a failed function's own words, in characters.
-const WORDS_CHARS_MAX: usize = 300;
-
-/// A part that has not ended.
-struct Waiting {
-    part: Part,
-    size_bytes: u64,
-    /// How often nobody took it, or its answer was lost.
-    attempts: u32,
-    /// How often others wrote what it worked on.
-    overtaken: u32,
-    refused_by: Option<NodeId>,
-    may_have_run: bool,
-}
 
 /// What the job has at a node.
 #[derive(Default)]
@@ -185,14 +163,8 @@ impl Run<'_> {
             )));
         }
         self.listing.objects += 1;
-        self.unplaced.push_back(Waiting {
-            part: Part { number, key },
-            size_bytes,
-            attempts: 0,
-            overtaken: 0,
-            refused_by: None,
-            may_have_run: false,
-        });
+        let part = Part { number, key };
+        self.unplaced.push_back(Waiting::new(part, size_bytes));
         Ok(())
     }
 
@@ -364,26 +336,11 @@ impl Run<'_> {
 
     /// A part came to nothing: it rests and is placed again, or that was all.
     fn again(&mut self, mut waiting: Waiting, error: Error) -> Result<()> {
-        let rest = match error.kind() {
-            // What is spent comes back, and the job has time.
-            ErrorKind::Busy => REST_BUSY,
-            ErrorKind::Conflict if waiting.overtaken + 1 < OVERTAKEN_MAX => {
-                waiting.overtaken += 1;
-                Duration::ZERO
-            }
-            kind if is_repeatable(kind)
-                && waiting.attempts + 1 < self.app.settings.attempts_max =>
-            {
-                waiting.attempts += 1;
-                match waiting.attempts {
-                    1 => Duration::ZERO,
-                    attempts => REST * (1 << (attempts - 2).min(6)),
-                }
-            }
-            _ => return self.failed(&waiting, error),
+        let attempts_max = self.app.settings.attempts_max;
+        let Some(rest) = waiting.rest_after(error.kind(), attempts_max) else {
+            return self.failed(&waiting, error);
         };
         tracing::debug!(job = %self.job.id, key = %waiting.part.key, %error, "placed again");
-        waiting.may_have_run |= error.kind() == ErrorKind::Indeterminate;
         self.job.note(|progress| progress.repeated += 1);
         self.app.metrics.job_part_repeated();
         self.tasks.spawn(async move {
@@ -425,46 +382,6 @@ impl Run<'_> {
     }
 }
 
-/// Whether it may be tried again, elsewhere, as the same call.
-fn is_repeatable(kind: ErrorKind) -> bool {
-    kind.nothing_ran() || kind == ErrorKind::Indeterminate
-}
-
-/// The next parts in line: so many, with objects of so many bytes together, and keys that fit a message. At least one.
-fn next_batch(
-    placed: &mut VecDeque<Waiting>,
-    (parts_max, bytes_max): (usize, u64),
-) -> Vec<Waiting> {
-    let (mut bytes, mut keys_bytes) = (0_u64, 0);
-    let fitting = placed.iter().enumerate().take_while(|(index, waiting)| {
-        bytes = bytes.saturating_add(waiting.size_bytes);
-        keys_bytes += waiting.part.key.as_str().len();
-        let fits = *index < parts_max && bytes <= bytes_max && keys_bytes <= BATCH_KEYS_BYTES_MAX;
-        *index == 0 || fits
-    });
-    let count = fitting.count();
-    placed.drain(..count).collect()
-}
-
-/// Why a guest that ran has not succeeded; `None` when it has.
-fn failure(answer: &Answer) -> Option<Error> {
-    match &answer.end {
-        End::Exited(0) => None,
-        End::Failed(error) => Some(error.clone()),
-        End::Exited(code) => {
-            let said = [answer.output.as_ref(), Some(&answer.stderr)];
-            let said = said.into_iter().flatten().find(|said| !said.is_empty());
-            let said = said.map(|said| {
-                let text = String::from_utf8_lossy(said);
-                let words: String = text.trim().chars().take(WORDS_CHARS_MAX).collect();
-                format!(": {words}")
-            });
-            let said = said.unwrap_or_default();
-            Some(Error::guest(format!("the function returned {code}{said}")))
-        }
-    }
-}
-
 /// One page of keys. A store that cannot be reached is asked again, a few times.
 async fn page(
     store: &dyn ObjectStore,
@@ -497,45 +414,4 @@ async fn combine(
     let placed =
         placed.map_err(|error| error.within(format!("combining ({})", combiner.function)))?;
     combiner.output(placed.answer)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn waiting(number: u32, key_bytes: usize, size_bytes: u64) -> Waiting {
-        Waiting {
-            part: Part {
-                number,
-                key: Key::new("k".repeat(key_bytes)).unwrap(),
-            },
-            size_bytes,
-            attempts: 0,
-            overtaken: 0,
-            refused_by: None,
-            may_have_run: false,
-        }
-    }
-
-    #[test]
-    fn a_batch_is_bounded_by_count_by_bytes_and_by_keys_and_never_empty() {
-        for (parts, key_bytes, size_bytes, expected) in [
-            (100, 8, 1, vec![64, 36]),
-            (5, 8, 40, vec![2, 2, 1]),
-            (3, 8, 101, vec![1, 1, 1]),
-            (3, 8, u64::MAX, vec![1, 1, 1]),
-            (300, 1_024, 0, vec![64, 64, 64, 64, 44]),
-        ] {
-            let of = |number| waiting(number, key_bytes, size_bytes);
-            let mut placed: VecDeque<_> = (0..parts).map(of).collect();
-            let mut batches = Vec::new();
-            while !placed.is_empty() {
-                batches.push(next_batch(&mut placed, (64, 100)).len());
-            }
-            assert_eq!(batches, expected);
-        }
-        let mut placed: VecDeque<_> = (0..300).map(|number| waiting(number, 1_024, 0)).collect();
-        let keys: usize = next_batch(&mut placed, (512, 100)).len() * 1_024;
-        assert_eq!(keys, BATCH_KEYS_BYTES_MAX);
-    }
 }

@@ -216,6 +216,22 @@ async fn parts_whose_answer_is_lost_run_again_on_compute_as_the_same_calls() {
 }
 
 #[tokio::test]
+async fn a_part_that_may_have_run_on_storage_is_not_run_there_again() {
+    let settings = GatewaySettings {
+        attempts_max: 3,
+        ..GatewaySettings::default()
+    };
+    let house = house_with(settings, None).await;
+    with_objects(&house, 10).await;
+    house.storage.will(Will::Lose);
+    house.all_compute(Will::Fail(ErrorKind::Unavailable));
+    let asked = json!({"function": "ndp/reader", "over": "*", "ndp": "prefer"});
+    assert_eq!(run(&house, asked).await["state"], "failed");
+    let seen = seen(&house);
+    assert!(!seen.is_empty() && seen.values().all(|inputs| inputs.len() == 1));
+}
+
+#[tokio::test]
 async fn parts_that_nobody_takes_end_the_job_after_so_many_attempts() {
     let settings = GatewaySettings {
         attempts_max: 2,
