@@ -135,3 +135,63 @@ pub(crate) fn check_result(bytes: u64, bytes_max: u64) -> Result<()> {
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ganglion_types::{ContentHash, Entry, ErrorKind, FunctionRef, Load};
+
+    fn combining(input_bytes_max: u64) -> Gathered {
+        let combiner = Combiner {
+            function: FunctionRef::new("ndp", "sum").unwrap(),
+            module: ContentHash([1; 32]),
+            entry: Entry::Main,
+            input_bytes_max,
+        };
+        Gathered::new(Some(combiner), 1_000)
+    }
+
+    fn batched(lengths: &[usize]) -> Batched {
+        Batched {
+            parts: Vec::new(),
+            combined: lengths
+                .iter()
+                .map(|length| vec![7; *length].into())
+                .collect(),
+            load: Load::default(),
+        }
+    }
+
+    #[test]
+    fn what_is_kept_for_a_combiner_stays_within_its_input() {
+        let mut gathered = combining(100);
+        assert_eq!(
+            gathered
+                .take([].into_iter(), &mut batched(&[60, 30]))
+                .unwrap(),
+            90
+        );
+        assert!(gathered.too_many().is_none());
+        gathered.take([].into_iter(), &mut batched(&[20])).unwrap();
+        let group = gathered.too_many().unwrap();
+        assert_eq!(group.iter().map(Bytes::len).collect::<Vec<_>>(), [20, 30]);
+        gathered.put_back(vec![7; 5].into());
+        let last = gathered.next_group().unwrap().unwrap();
+        assert_eq!(last.iter().map(Bytes::len).sum::<usize>(), 65);
+        gathered.put_back(Bytes::from_static(b"result"));
+        assert!(gathered.next_group().unwrap().is_none());
+        assert_eq!(gathered.into_result(), "result");
+    }
+
+    #[test]
+    fn outputs_that_cannot_be_combined_name_the_limit() {
+        let mut gathered = combining(100);
+        gathered
+            .take([].into_iter(), &mut batched(&[60, 60]))
+            .unwrap();
+        assert!(gathered.too_many().is_none());
+        let error = gathered.next_group().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.message().contains("limits.input"), "{error}");
+    }
+}
