@@ -43,6 +43,7 @@ static void check_chaining()
     char output[8] = "";
     char* whole = nullptr;
     int length = 0;
+    faasm::writeIntState("counter", 0);
     const unsigned int first = faasmChainThisInput(1, bytes_of("this"), 4);
     check("the code of a part", faasmAwaitCall(first) == 11);
     check("its output, cut", faasmAwaitCallOutput(first, BYTES(output), 7) == 11 && std::strcmp(output, "one got") == 0);

@@ -72,8 +72,8 @@ static _Noreturn void become(const char* name, const unsigned char* input, long 
     char output[32];
     find_program(path, name);
     snprintf(output, sizeof output, "/dev/fd/%d", fileno(calls[calls_count - 1].output));
-    if (given == NULL || fwrite(input, 1, (size_t)length, given) != (size_t)length || fflush(given) != 0 ||
-        lseek(fileno(given), 0, SEEK_SET) != 0 || dup2(fileno(given), STDIN_FILENO) < 0 ||
+    const bool copied = given != NULL && (length == 0 || fwrite(input, 1, (size_t)length, given) == (size_t)length);
+    if (!copied || fflush(given) != 0 || lseek(fileno(given), 0, SEEK_SET) != 0 || dup2(fileno(given), STDIN_FILENO) < 0 ||
         setenv("GANGLION_OUTPUT", output, 1) != 0) {
         host_die("cannot give its input to", path);
     }

@@ -110,7 +110,7 @@ bool host_write_file(const char* path, const void* bytes, size_t length)
     if (file == NULL) {
         return false;
     }
-    const bool written = fwrite(bytes, 1, length, file) == length;
+    const bool written = length == 0 || fwrite(bytes, 1, length, file) == length;
     if (fclose(file) != 0 || !written || rename(beside, path) != 0) {
         unlink(beside);
         return false;

@@ -16,7 +16,10 @@ static bool write_output(const char* path)
 {
     const struct host_bytes output = host_output();
     FILE* const file = path == NULL ? stdout : fopen(path, "wb");
-    return file != NULL && fwrite(output.bytes, 1, output.length, file) == output.length && fflush(file) == 0;
+    if (file == NULL || (output.length != 0 && fwrite(output.bytes, 1, output.length, file) != output.length)) {
+        return false;
+    }
+    return fflush(file) == 0;
 }
 
 int main(int argc, char** argv)

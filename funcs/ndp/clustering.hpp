@@ -17,7 +17,7 @@ int on_coordinates(std::string_view key, Work&& work)
     return on_object(key, [&](const ganglion::Object& object) -> Wrong {
         const auto images = ganglion::kernels::images_of(object.data(), object.size());
         if (!images) {
-            return "no idx3-ubyte images of up to 4096 pixels: object ";
+            return "no idx3-ubyte images of up to 1024 pixels: object ";
         }
         return work(ganglion::kernels::principal_coordinates(*images, dimensions));
     });

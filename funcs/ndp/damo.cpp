@@ -9,14 +9,9 @@ GANGLION_OBJECT_KEY(first-word)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string input = ganglion::input();
-    const auto request = ndp::report_and_threshold(input);
-    if (!request) {
-        return ndp::fail_without_threshold();
-    }
     std::uint64_t hot_bytes = 0;
-    const int code = ndp::on_object(request->key, [&](const ganglion::Object& object) {
-        const auto most = ganglion::kernels::hot_bytes_max(object.text(), request->threshold);
+    const int code = ndp::on_report([&](const ndp::Request& request, std::string_view report) {
+        const auto most = ganglion::kernels::hot_bytes_max(report, request.threshold);
         hot_bytes = most.value_or(0);
         return most ? ndp::nothing_wrong : ndp::no_report;
     });

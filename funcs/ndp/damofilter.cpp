@@ -9,14 +9,9 @@ GANGLION_OBJECT_KEY(first-word)
 
 FAASM_MAIN_FUNC()
 {
-    const std::string input = ganglion::input();
-    const auto request = ndp::report_and_threshold(input);
-    if (!request) {
-        return ndp::fail_without_threshold();
-    }
-    const std::string target = ndp::joined({request->key, "_filter", request->digits});
-    const int code = ndp::on_object(request->key, [&](const ganglion::Object& object) {
-        const auto kept = ganglion::kernels::hot_regions(object.text(), request->threshold);
+    const int code = ndp::on_report([](const ndp::Request& request, std::string_view report) {
+        const auto kept = ganglion::kernels::hot_regions(report, request.threshold);
+        const std::string target = ndp::joined({request.key, "_filter", request.digits});
         return kept ? ndp::put(target, {kept->data(), kept->size()}) : ndp::no_report;
     });
     if (code == 0) {

@@ -124,8 +124,12 @@ async fn the_suite_answers_as_other_tools_do() {
         for function in in_every_language(&lab, function).await {
             for query in ["?ndp=prefer", "?ndp=forbid"] {
                 put_objects(&lab, folder.path(), &[key]).await;
-                let input = format!("{key} {argument}");
-                let called = lab.invoke(&function, input.trim_end(), query).await;
+                let input = if argument.is_empty() {
+                    key.to_owned()
+                } else {
+                    format!("{key} {argument}")
+                };
+                let called = lab.invoke(&function, &input, query).await;
                 assert_eq!(
                     called.status,
                     StatusCode::OK,

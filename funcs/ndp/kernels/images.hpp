@@ -12,7 +12,7 @@
 
 namespace ganglion::kernels {
 
-constexpr std::size_t image_pixels_max = 4096; ///< of one image: 64 by 64
+constexpr std::size_t image_pixels_max = 1024; ///< of one image: 32 by 32. The work grows with their third power
 
 /// Images of the same size, in the file's own bytes.
 struct Images {

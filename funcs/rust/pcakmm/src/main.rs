@@ -17,7 +17,7 @@ fn main(key: String) -> Result<String, Failure> {
         let object = Object::open(&key)?;
         let images = images::images(&object).ok_or_else(|| {
             Failure::new(format!(
-                "no idx3-ubyte images of up to 4096 pixels: object {key}"
+                "no idx3-ubyte images of up to 1024 pixels: object {key}"
             ))
         })?;
         let points = images::principal_coordinates(&images, DIMENSIONS);
