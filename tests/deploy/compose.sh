@@ -49,7 +49,7 @@ survives_crash_of() {
     calls_begin http://127.0.0.1:8080
     sleep 2
     crash "$(container "$1")"
-    sleep 8
+    sleep 6
     calls_end && within 60 all_healthy
 }
 

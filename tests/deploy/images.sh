@@ -17,9 +17,15 @@ need_images() {
     mkdir "$lab/context"
     cp -r deploy "$lab/context"
     strip -o "$lab/context/ganglion" "$program"
-    build ganglion deploy/Dockerfile --target prebuilt
-    build ganglion-redis deploy/redis/Dockerfile
-    build ganglion-ceph deploy/ceph/Dockerfile
+    # At the same time: each mostly waits for packages.
+    local pids=() pid
+    build ganglion deploy/Dockerfile --target prebuilt &
+    pids+=($!)
+    build ganglion-redis deploy/redis/Dockerfile &
+    pids+=($!)
+    build ganglion-ceph deploy/ceph/Dockerfile &
+    pids+=($!)
+    for pid in "${pids[@]}"; do wait "$pid"; done
     docker save ganglion ganglion-ceph ganglion-redis >"$lab/storage.tar"
     docker save ganglion >"$lab/compute.tar"
     images_ready=1
@@ -29,7 +35,7 @@ build() {
     local tag=$1 file=$2
     shift 2
     DOCKER_BUILDKIT=1 docker build --quiet --network host --tag "$tag" --file "$file" "$@" "$lab/context" >"$lab/build-$tag" 2>&1 ||
-        { tail -20 "$lab/build-$tag"; exit 1; }
+        { tail -20 "$lab/build-$tag"; return 1; }
 }
 
 # What Debian's own image is: a minimal system, without documentation, whose apt keeps no caches. Kept for the next run.

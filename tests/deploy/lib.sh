@@ -74,7 +74,7 @@ lab_end() {
     for name in "${engines[@]}"; do engine_end "$name" & done
     wait
     network_end
-    rm -rf --one-file-system "$lab"
+    rm -rf --one-file-system "$lab" || echo "left behind: $lab" >&2
 }
 
 # Whether a process runs; one that nobody has waited for yet does not.
@@ -111,9 +111,9 @@ engine_end() {
         runs "$pid" || break
         sleep 0.5
     done
-    ! runs "$pid" || kill -9 "$pid"
+    if runs "$pid"; then kill -9 "$pid" 2>/dev/null || true; fi
     rm -f "$folder/pid"
-    while read -r mount; do umount -l "$mount"; done < <(awk -v folder="$folder/" 'index($5, folder) == 1 {print $5}' /proc/self/mountinfo | sort -r)
+    while read -r mount; do umount -l "$mount" || true; done < <(awk -v folder="$folder/" 'index($5, folder) == 1 {print $5}' /proc/self/mountinfo | sort -r)
 }
 
 # Hosts: network namespaces h0, h1, ... at 10.79.46.10, .11, ..., on a bridge that is in a namespace too, out of reach of the firewall

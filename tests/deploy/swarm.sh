@@ -11,9 +11,15 @@ need_swarm() {
     need_host
     for number in 1 2 3; do
         engine_begin "h$number" "gl-h$number"
-        engine_use "h$number"
-        case $number in 1) docker load --quiet <"$lab/storage.tar" ;; *) docker load --quiet <"$lab/compute.tar" ;; esac >/dev/null
     done
+    local pids=() pid images
+    for number in 1 2 3; do
+        images=compute
+        ((number > 1)) || images=storage
+        DOCKER_HOST=unix://$lab/h$number/socket docker load --quiet <"$lab/$images.tar" >/dev/null &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid"; done
     engine_use h0
     docker swarm init --advertise-addr 10.79.46.10 >/dev/null
     token=$(docker swarm join-token -q worker)
@@ -99,7 +105,7 @@ crashes_while_calls_run() {
     calls_begin "${swarm_gateways[@]}"
     sleep 1
     DOCKER_HOST=unix://$lab/$1/socket crash "$(task "$1" "$2")"
-    sleep 10
+    sleep 7
     calls_end
 }
 
