@@ -45,7 +45,7 @@ pub(crate) struct JobRunArgs {
     /// Tenant that owns the function, and whose bucket holds the objects
     #[arg(short, long, env = "GANGLION_USER", hide_env_values = true)]
     pub(crate) user: Option<Tenant>,
-    /// Keys of the objects: `*` is any characters, `/` as well, `?` one, `[ab]` one of those, `{a,b}` either of those
+    /// Keys of the objects: `*` is any characters, `/` as well, `?` one byte, `[ab]` one of those, `{a,b}` either of those
     #[arg(long, value_name = "PATTERN")]
     pub(crate) over: String,
     /// Combine the outputs: with the function's own combiner, or with the function NAME of the same tenant

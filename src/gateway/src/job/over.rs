@@ -17,7 +17,7 @@ pub(crate) struct Over {
 }
 
 impl Over {
-    /// Keys that match `pattern`: `*` is any characters, `/` as well, `?` one, `[ab]` one of those, `{a,b}` either of those; `\` before
+    /// Keys that match `pattern`: `*` is any characters, `/` as well, `?` one byte, `[ab]` one of those, `{a,b}` either of those; `\` before
     /// one of these makes it a letter.
     ///
     /// # Errors
@@ -76,7 +76,8 @@ mod tests {
                 &["book", "x/books/a"][..],
             ),
             ("*", "", &["a", "a/b", "ü", ".hidden"], &[]),
-            ("a?c", "a", &["abc", "aüc"], &["ac", "abbc"]),
+            ("a?c", "a", &["abc"], &["ac", "abbc", "aüc"]),
+            ("a??c", "a", &["abbc", "aüc"], &["abc"]),
             ("log-[0-3]*", "log-", &["log-1", "log-37"], &["log-4"]),
             ("{a,b}/x", "", &["a/x", "b/x"], &["c/x"]),
             ("one", "one", &["one"], &["one1", "on"]),

@@ -27,7 +27,7 @@ use utoipa::ToSchema;
 pub(crate) struct JobRequest {
     /// `TENANT/FUNCTION`. It is called once for each object, with the object's key as its input.
     function: String,
-    /// Which objects of the tenant's bucket: a pattern of keys. `*` is any characters, slashes as well, `?` one, `[ab]` one of those,
+    /// Which objects of the tenant's bucket: a pattern of keys. `*` is any characters, slashes as well, `?` one byte, `[ab]` one of those,
     /// `{a,b}` either of those.
     over: String,
     /// What stands in each call's input behind the key and a space.
