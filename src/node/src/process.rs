@@ -101,6 +101,8 @@ impl Process {
 /// # Errors
 /// `Internal` when threads cannot be started.
 pub fn build_runtime(settings: &Settings) -> Result<tokio::runtime::Runtime> {
+    // Whoever builds it waits on it.
+    Slice::Short.ask();
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(receivers())
         .max_blocking_threads(GUEST_THREADS_MAX)
