@@ -3,12 +3,6 @@
     clippy::unwrap_used,
     reason = "a test's helpers fail the test as its own lines do"
 )]
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test is allowed to panic and has a real clock"
-)]
-
 mod lab;
 
 use bytes::Bytes;
