@@ -1,8 +1,9 @@
 //! From an empty folder to a function that runs: `new`, `build`, `deploy`, `watch`, with the compilers that `./test` installs.
 
 use crate::process::{Running, program};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// A cluster that runs, and a folder for functions.
@@ -118,16 +119,24 @@ fn what_is_saved_runs_and_what_does_not_build_is_told() {
     let project = lab.project("live", "cpp");
     let mut watch = lab.command(&project, &["watch"]);
     watch.env("NO_COLOR", "1");
-    let watching = Running::of(watch, &project, "watching", 1);
+    let mut watching = watch.stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(watching.stderr.take().unwrap()).lines();
+    let mut until_told = |what: &str| {
+        let line = told.find(|line| line.as_ref().is_ok_and(|line| line.contains(what)));
+        assert!(line.is_some(), "the watch ended and did not tell: {what}");
+    };
+    until_told("watching");
     assert_eq!(lab.count("live"), "3\n");
     let source = project.join("main.cpp");
     let lines = std::fs::read_to_string(&source).unwrap();
     std::fs::write(&source, "this is no C++\n").unwrap();
-    std::thread::sleep(Duration::from_millis(200));
+    until_told("did not build it");
+    until_told("watching");
     assert_eq!(lab.count("live"), "3\n", "the last that was built goes on");
     std::fs::write(&source, lines.replace(r"'\n');", "' ');")).unwrap();
     until("it counts spaces", || lab.count("live") == "2\n");
-    drop(watching);
+    watching.kill().unwrap();
+    watching.wait().unwrap();
 }
 
 #[test]

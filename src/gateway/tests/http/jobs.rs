@@ -302,6 +302,7 @@ async fn a_job_holds_few_objects_at_once_and_cancelling_drops_them() {
     while batches() < 6 || !counted().await {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    // Time in which a third batch would come, if one were sent.
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(batches(), 6, "two at each node");
     let result = house.get(&format!("{location}/result")).await;
