@@ -190,14 +190,10 @@ impl Subject {
         let mut times = Times::default();
         let mut output = None;
         for _ in 0..2 {
+            let asked = &self.call;
             let call = Call {
-                id: bed
-                    .call(&self.call.function, self.call.module, &Bytes::new())
-                    .id,
-                deadline: bed
-                    .call(&self.call.function, self.call.module, &Bytes::new())
-                    .deadline,
-                ..self.call.clone()
+                limits: asked.limits,
+                ..bed.call(&asked.function, asked.module, &asked.input)
             };
             let answer = succeeded(worker.execute(call).await, &self.call.function)?;
             times.wasm = vec![answer.usage.cpu_ns];
