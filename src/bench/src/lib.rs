@@ -60,7 +60,7 @@ pub use interruption::{InterruptionCell, InterruptionReport, InterruptionRow};
 pub use ladder::{LadderReport, LoadRow, Rung};
 pub use offload::{DeltaRow, EndRow, OffloadOptions, OffloadReport, PartRow, offload};
 #[cfg(feature = "ceph")]
-pub use placement::{Cell, Interference, Kernel, LinkRow, ProcessorRow, Way};
+pub use placement::{Cell, Home, Interference, Kernel, LinkRow, ProcessorRow, Way};
 pub use placement::{PlacementReport, generator, placement};
 pub use placement_options::{GeneratorOptions, LinkSpeed, PlacementOptions};
 pub use report::{Machine, Spread};

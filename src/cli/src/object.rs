@@ -1,6 +1,8 @@
-//! Objects by key: put, get, stat, list, delete.
+//! Objects by key: put, append, get, stat, list, delete.
 
-use crate::args::{DeleteArgs, GetArgs, ListArgs, ObjectCommand, PutArgs, StatArgs};
+use crate::args::{
+    AppendArgs, DeleteArgs, GetArgs, ListArgs, ObjectCommand, PutArgs, StatArgs, TransferFile,
+};
 use crate::client::{Client, kind_of};
 use crate::failure::{Failure, Outcome};
 use crate::function::one_stdout;
@@ -9,7 +11,7 @@ use crate::transfer::{save, with_body};
 use crate::{route, units};
 use ganglion_types::{ErrorKind, ObjectKey};
 use http::header::{CONTENT_LENGTH, ETAG, IF_MATCH, IF_NONE_MATCH, RANGE};
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -43,6 +45,7 @@ struct Buckets {
 pub(crate) async fn run(command: &ObjectCommand, client: &Client, ui: &Ui) -> Outcome<()> {
     match command {
         ObjectCommand::Put(args) => put(args, client, ui).await,
+        ObjectCommand::Append(args) => append(args, client, ui).await,
         ObjectCommand::Get(args) => get(args, client, ui).await,
         ObjectCommand::Stat(args) => stat(args, client, ui).await,
         ObjectCommand::List(args) => list(args, client, ui).await,
@@ -69,16 +72,42 @@ async fn put(args: &PutArgs, client: &Client, ui: &Ui) -> Outcome<()> {
     if args.if_absent {
         request = request.header(IF_NONE_MATCH, "*");
     }
-    if let Some(version) = args.if_version {
+    write(request, args.if_version, &args.file, client, ui)
+        .await?
+        .told("put", &args.object, ui)
+}
+
+async fn append(args: &AppendArgs, client: &Client, ui: &Ui) -> Outcome<()> {
+    let request = client.request(Method::POST, &route::object(&args.object)?);
+    write(request, args.if_version, &args.file, client, ui)
+        .await?
+        .told("appended to", &args.object, ui)
+}
+
+async fn write(
+    mut request: RequestBuilder,
+    if_version: Option<u64>,
+    file: &TransferFile,
+    client: &Client,
+    ui: &Ui,
+) -> Outcome<Object> {
+    if let Some(version) = if_version {
         request = request.header(IF_MATCH, format!("\"{version}\""));
     }
-    let request = with_body(request, &args.file, ui).await?;
-    let written: Object = client.json(request, ui).await?;
-    let size = units::bytes(written.size_bytes);
-    ui.result(
-        &written,
-        format_args!("put {} ({size}, version {})", args.object, written.version),
-    )
+    let request = with_body(request, file, ui).await?;
+    client.json(request, ui).await
+}
+
+impl Object {
+    /// What was done to it.
+    fn told(&self, done: &str, object: &ObjectKey, ui: &Ui) -> Outcome<()> {
+        let size = units::bytes(self.size_bytes);
+        let version = &self.version;
+        ui.result(
+            self,
+            format_args!("{done} {object} ({size}, version {version})"),
+        )
+    }
 }
 
 async fn get(args: &GetArgs, client: &Client, ui: &Ui) -> Outcome<()> {

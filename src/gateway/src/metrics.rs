@@ -136,6 +136,7 @@ struct StorageCallSeries {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ObjectOperation {
     Put,
+    Append,
     Get,
     Stat,
     Delete,
@@ -212,7 +213,7 @@ pub(crate) struct Metrics {
     sites: [SiteSeries; 2],
     storage_calls: StorageCallSeries,
     failed: [Counter; ErrorKind::ALL.len()],
-    objects: [[Counter; 2]; 5],
+    objects: [[Counter; 2]; 6],
     uploads: [Counter; 2],
     jobs: JobSeries,
     in_flight: Gauge,
@@ -314,7 +315,7 @@ impl Metrics {
                 outcome,
             })
         });
-        let objects = ["put", "get", "stat", "delete", "list"].map(|operation| {
+        let objects = ["put", "append", "get", "stat", "delete", "list"].map(|operation| {
             ["ok", "failed"]
                 .map(|outcome| objects.get_or_create_owned(&Operation { operation, outcome }))
         });

@@ -186,3 +186,33 @@ async fn addresses_of(entry: &Entry) -> Result<Vec<IpAddr>> {
     })?;
     Ok(found.map(|address| address.ip()).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn osd(id: i32, host: &str, address: &str) -> Osd {
+        Osd {
+            id,
+            host: Some(host.into()),
+            address: Some(address.parse().unwrap()),
+            crush_host: None,
+            up: true,
+        }
+    }
+
+    /// 198.51.100.0/24 is for documentation: no host has an address of it.
+    #[test]
+    fn neighbours_have_an_address_of_this_host_or_else_its_name() {
+        let host = host_name();
+        let elsewhere = osd(1, "elsewhere", "198.51.100.1");
+        let by_name = osd(2, &host, "198.51.100.2");
+        let by_address = osd(3, "another-name", "127.0.0.1");
+        let all = [elsewhere.clone(), by_name.clone(), by_address];
+        assert_eq!(neighbours(&all).unwrap(), [3]);
+        assert_eq!(neighbours(&[elsewhere.clone(), by_name]).unwrap(), [2]);
+        let error = neighbours(&[elsewhere]).unwrap_err();
+        assert!(error.message().contains("--osd"), "{error}");
+        assert!(error.message().contains(&host), "{error}");
+    }
+}

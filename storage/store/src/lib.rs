@@ -24,10 +24,11 @@
 //! A file under an object's name is complete and never changed: a write makes another and renames it over. So readers need
 //! no lock, a view stays what it was, and no crash parts an object from what is known of it.
 //!
-//! Absent on purpose: locks that outlive a call (conditions and versions instead), rename and append (an object is written
-//! whole), directories (`/` is a letter), a cache of object bytes (the page cache is one), copies of an object on several
-//! nodes and moving objects between nodes (Ceph does both).
+//! Absent on purpose: locks that outlive a call (conditions and versions instead), rename, directories
+//! (`/` is a letter), a cache of object bytes (the page cache is one), copies of an object on several nodes and moving objects
+//! between nodes (Ceph does both).
 
+mod append;
 mod blocking;
 mod catalog;
 mod local;

@@ -1,5 +1,6 @@
 //! The trait and its nouns.
 
+use crate::append;
 use async_trait::async_trait;
 use bytes::Bytes;
 use ganglion_types::{Bucket, CallId, Key, NodeId, ObjectKey, Result};
@@ -161,7 +162,7 @@ pub type Wait<'a> = dyn FnMut(Pin<&mut (dyn Future<Output = ()> + Send)>) -> Res
 /// stores on disk, of the machine. Atomicity: a reader sees the whole old object or the whole new one. Order: a read
 /// that begins after a write has returned sees it.
 ///
-/// Absent on purpose: rename, append, directories, and anything that would hold a lock between two calls.
+/// Absent on purpose: rename, directories, and anything that would hold a lock between two calls.
 #[async_trait]
 pub trait ObjectStore: Send + Sync + 'static {
     /// Writes a whole object, in place of what was there.
@@ -169,6 +170,22 @@ pub trait ObjectStore: Send + Sync + 'static {
     /// # Errors
     /// `Conflict` when the condition does not hold; `Invalid` beyond the largest object.
     async fn put(&self, key: &ObjectKey, body: Bytes, options: PutOptions) -> Result<ObjectMeta>;
+
+    /// Writes behind the end of an object, or makes it; all of the piece or nothing. Names and conditions are those of a put,
+    /// and the names of earlier writes stay.
+    ///
+    /// A store that keeps whole files reads the object and writes it anew, which costs its size; RADOS is sent the piece alone.
+    ///
+    /// # Errors
+    /// As [`ObjectStore::put`], of the size that the object would have; `Unavailable` when others change it at every try.
+    async fn append(
+        &self,
+        key: &ObjectKey,
+        piece: Bytes,
+        options: PutOptions,
+    ) -> Result<ObjectMeta> {
+        append::by_rewriting(self, key, piece, options).await
+    }
 
     /// Begins to write an object in pieces.
     ///

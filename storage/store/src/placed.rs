@@ -94,6 +94,15 @@ impl ObjectStore for PlacedStore {
         self.store(key).put(key, body, options).await
     }
 
+    async fn append(
+        &self,
+        key: &ObjectKey,
+        piece: Bytes,
+        options: PutOptions,
+    ) -> Result<ObjectMeta> {
+        self.store(key).append(key, piece, options).await
+    }
+
     async fn upload(&self, key: &ObjectKey, options: PutOptions) -> Result<Box<dyn ObjectUpload>> {
         self.store(key).upload(key, options).await
     }

@@ -149,6 +149,15 @@ async fn redis_may_die_and_come_back_empty_and_nothing_needs_a_restart() {
     let (mut lab, keys) = (CephLab::up().await, keys(12));
     lab.store_texts(&keys).await;
     let members = lab.members().await;
+    lab.api().upload("spin", SPINNER).await;
+    let message = format!(
+        r#"{{"user":"ndp","function":"spin","input_data":"{}","is_storage":true}}"#,
+        keys[0]
+    );
+    let api = lab.api().clone();
+    let running = tokio::spawn(async move { api.faasm(&message).await });
+    let home = format!("storage-{}", lab.primary_of(&keys[0]));
+    until(async || lab.running_on(&home).await == Some(1)).await;
     lab.redis.kill().await.unwrap();
     for key in keys.iter().cycle().take(60) {
         lab.count_words(key, "").await;
@@ -158,6 +167,10 @@ async fn redis_may_die_and_come_back_empty_and_nothing_needs_a_restart() {
         members,
         "placement goes on with what is known"
     );
+    assert!(!running.is_finished());
+    lab.put("go", "x").await;
+    let (status, text) = running.await.unwrap();
+    assert_eq!((status, text.as_str()), (StatusCode::OK, ""));
     lab.redis.start_again().await.unwrap();
     lab.start_compute("late");
     lab.until_members(5).await;

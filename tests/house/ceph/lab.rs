@@ -45,9 +45,14 @@ impl CephLab {
         }
         self.start_compute("c");
         self.start_gateway("g");
+        self.joined(4).await;
+    }
+
+    /// From now on the gateway `g` is asked; it knows so many workers.
+    pub(crate) async fn joined(&mut self, workers: usize) {
         self.api = self.api_of("g");
         self.api.until_ready().await;
-        self.until_members(4).await;
+        self.until_members(workers).await;
     }
 
     /// Every process that is started from now on has this in its environment.
@@ -104,6 +109,13 @@ impl CephLab {
         let words = ["--role", "storage", "--name", &osd, "--osd", &osd];
         let words = [&words[..], &["--listen", "127.0.0.1:0"]].concat();
         self.start(&format!("storage-{osd}"), &words, "for other nodes on");
+    }
+
+    /// Beside whatever OSDs this host has.
+    pub(crate) fn start_storage_of_host(&mut self, name: &str) {
+        let words = ["--role", "storage", "--name", name, "--listen"];
+        let words = [&words[..], &["127.0.0.1:0"]].concat();
+        self.start(&format!("storage-{name}"), &words, "for other nodes on");
     }
 
     pub(crate) fn start_compute(&mut self, name: &str) {

@@ -22,6 +22,21 @@ async fn objects_are_read_by_the_worker_beside_their_osd() {
     }
 }
 
+/// All OSDs of the lab have an address of this host.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storage_worker_that_is_told_of_no_osd_finds_those_of_its_host() {
+    let mut lab = CephLab::bare(|_| {}).await;
+    lab.start_storage_of_host("all");
+    lab.start_compute("c");
+    lab.start_gateway("g");
+    lab.joined(2).await;
+    for osd in 0..3 {
+        let key = lab.key_on(osd, "text");
+        lab.store_texts(std::slice::from_ref(&key)).await;
+        until(async || lab.count_words(&key, "").await == "storage-all").await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn gateways_share_functions_and_workers() {
     let mut lab = CephLab::up().await;

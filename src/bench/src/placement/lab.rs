@@ -78,14 +78,12 @@ pub(super) struct Folders {
 }
 
 impl Lab {
-    /// Fills the cluster with objects and starts all nodes and loaders.
+    /// Starts all nodes and loaders.
     pub(super) async fn start(
         ceph: Arc<MiniCeph>,
         folders: &Folders,
-        texts: &[Bytes],
         options: &PlacementOptions,
     ) -> Result<Self> {
-        store_objects(&ceph, texts).await?;
         let mut storage = Vec::new();
         for osd in 0..OSDS {
             storage.push(storage_worker(&ceph, &folders.root, osd).await?);
@@ -153,14 +151,18 @@ pub(super) struct Used {
     pub(super) compute_cpu_ns: u64,
 }
 
-/// Objects as any other program would write them, but for their attribute.
-async fn store_objects(ceph: &MiniCeph, texts: &[Bytes]) -> Result<()> {
+/// The pool of the objects.
+pub(super) async fn connect(ceph: &MiniCeph) -> Result<RadosStore> {
     let options = RadosOptions {
         conf: ceph.conf(),
         pool: POOL.into(),
         ..RadosOptions::default()
     };
-    let store = RadosStore::connect(options, Arc::new(HostAmbient::new())).await?;
+    RadosStore::connect(options, Arc::new(HostAmbient::new())).await
+}
+
+/// Objects as any other program would write them, but for their attribute.
+pub(super) async fn store_objects(store: &RadosStore, texts: &[Bytes]) -> Result<()> {
     for (object, text) in texts.iter().enumerate() {
         let key = ObjectKey::new(TENANT, super::kernel::key(object))?;
         store.put(&key, text.clone(), PutOptions::default()).await?;

@@ -14,6 +14,7 @@
 mod aims;
 mod cells;
 mod generator;
+mod home;
 mod interference;
 mod kernel;
 mod lab;
@@ -26,6 +27,7 @@ mod transport;
 
 pub use cells::{Cell, LinkRow};
 pub use generator::generator;
+pub use home::Home;
 pub use interference::Interference;
 pub use kernel::{Kernel, Way};
 pub use report::PlacementReport;
@@ -38,6 +40,7 @@ use bytes::Bytes;
 use cells::Bench;
 use ganglion_dev_ceph::MiniCeph;
 use ganglion_types::{Error, Result};
+use home::home;
 use interference::interference;
 use kernel::write_answers;
 use lab::{Folders, Lab, OSDS, STORAGE_PERMITS};
@@ -102,7 +105,11 @@ async fn measure(
         answers: root.path().join("answers"),
     };
     let texts = texts(&folders, options.objects).await?;
-    let mut lab = Lab::start(ceph.clone(), &folders, &texts, options).await?;
+    let store = lab::connect(&ceph).await?;
+    lab::store_objects(&store, &texts).await?;
+    let home = home(&store, options.objects).await?;
+    drop(store);
+    let mut lab = Lab::start(ceph.clone(), &folders, options).await?;
     let lua = cells::lua(&mut lab).await;
     let mut bench = Bench {
         lab,
@@ -129,6 +136,7 @@ async fn measure(
         rounds: options.rounds,
         round_s: options.round.as_secs_f64(),
         compiler: bench.lab.compiler,
+        home,
         lua_absent: lua.err().map(|error| error.to_string()),
         processor,
         aims: aims(&links, &interference),

@@ -2,6 +2,7 @@
 
 use super::ProcessorRow;
 use super::cells::{Cell, LinkRow};
+use super::home::Home;
 use super::interference::Interference;
 use crate::aims::{Aim, verdicts};
 use crate::report::{Machine, figure, table};
@@ -32,6 +33,8 @@ pub struct PlacementReport {
     pub round_s: f64,
     /// The native program's compiler and flags.
     pub compiler: String,
+    /// What it costs to know where an object is.
+    pub home: Home,
     /// Why there are no rows of `cls_lua`, where there are none.
     pub lua_absent: Option<String>,
     /// The processor's limits.
@@ -91,6 +94,16 @@ impl PlacementReport {
         writeln!(
             f,
             "native: a C++ program over librados on the compute machine ({compiler}); the link's limit: rados bench there"
+        )?;
+        let Home {
+            computed_ns,
+            stat_ns,
+        } = self.home;
+        writeln!(
+            f,
+            "a key's home: computed in {computed_ns:.0} ns, 1/{:.0} of a stat of the object ({:.0} us)",
+            stat_ns / computed_ns,
+            stat_ns / 1e3
         )?;
         match &self.lua_absent {
             None => writeln!(f, "lua: the wordcount in the OSD (cls_lua)"),

@@ -24,7 +24,7 @@ pub(crate) use help::{asks_json, command};
 pub(crate) use invoke::InvokeArgs;
 pub(crate) use job::{JobCommand, JobResultArgs, JobRunArgs};
 pub(crate) use object::{
-    DeleteArgs, GetArgs, ListArgs, ObjectCommand, PutArgs, StatArgs, TransferFile,
+    AppendArgs, DeleteArgs, GetArgs, ListArgs, ObjectCommand, PutArgs, StatArgs, TransferFile,
 };
 pub(crate) use project::{BuildArgs, Language, NewArgs, WatchArgs};
 pub(crate) use read::{Unread, duration, read_cli};

@@ -13,6 +13,7 @@ use std::str::FromStr;
   ganglion object list ndp --prefix 2026/")]
 pub(crate) enum ObjectCommand {
     Put(PutArgs),
+    Append(AppendArgs),
     Get(GetArgs),
     Stat(StatArgs),
     List(ListArgs),
@@ -47,6 +48,27 @@ pub(crate) struct PutArgs {
     #[arg(long, conflicts_with = "if_version")]
     pub(crate) if_absent: bool,
     /// Only in place of this version
+    #[arg(long, value_name = "V")]
+    pub(crate) if_version: Option<u64>,
+}
+
+/// Write a file, or stdin, behind the end of an object
+///
+/// Makes the object where there is none. All of it is appended or nothing; of what several append at the same time nothing is
+/// lost, and each piece stays whole.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  echo started | ganglion object append logs/today -
+  ganglion object append books/all ./one-more.txt
+  ganglion object append ndp/journal entry --if-version 17")]
+pub(crate) struct AppendArgs {
+    /// What to append to
+    #[arg(value_name = "BUCKET/KEY")]
+    pub(crate) object: ObjectKey,
+    /// File to read; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: TransferFile,
+    /// Only behind this version
     #[arg(long, value_name = "V")]
     pub(crate) if_version: Option<u64>,
 }

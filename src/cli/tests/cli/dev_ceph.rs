@@ -157,3 +157,25 @@ fn what_cannot_be_had_is_refused_before_anything_starts() {
     let said = stderr(&output);
     assert!(said.contains("apt-get install"), "{said}");
 }
+
+/// The same job on Ceph as the README's first command does on files.
+#[cfg(feature = "ceph")]
+#[test]
+fn the_demo_runs_on_ceph() {
+    let place = Place::new();
+    let mut command = ganglion("http://127.0.0.1:1", &["demo", "--ceph", "-o", "json"]);
+    let output = command.current_dir(place.folder()).output().unwrap();
+    assert_eq!(exit_code(&output), 0, "{}", stderr(&output));
+    let told = document(&output);
+    let rows = told["objects"].as_array().unwrap();
+    assert!(!rows.is_empty());
+    for row in rows {
+        assert_eq!(row["same_result"], true, "{row}");
+        let (near, far) = (&row["near"], &row["far"]);
+        assert_eq!(far["site"], "compute", "{row}");
+        assert_ne!(far["moved_bytes"], 0, "{row}");
+        if near["site"] == "storage" {
+            assert_eq!(near["moved_bytes"], 0, "{row}");
+        }
+    }
+}

@@ -21,6 +21,23 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
+fn what_is_appended_is_sent_with_its_condition() {
+    let gateway = StandIn::answering(|_| answer(200, &[], WRITTEN));
+    let words = ["object", "append", "ndp/a", "-", "--if-version", "16"];
+    let output = run_with_stdin(&gateway.url, &words, b"abc");
+    assert_eq!(exit_code(&output), 0, "{}", stderr(&output));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        told.contains("appended to ndp/a (3 B, version 17)"),
+        "{told}"
+    );
+    let asked = &gateway.asked()[0];
+    assert_eq!(asked.line, "POST /v1/objects/ndp/a");
+    assert_eq!(asked.body, b"abc");
+    assert!(asked.headers.contains(&"if-match: \"16\"".to_owned()));
+}
+
+#[test]
 fn a_file_appears_whole_under_the_keys_name() {
     let gateway = StandIn::answering(|_| answer(200, &["etag: \"17\""], b"whole"));
     let folder = tempfile::tempdir().unwrap();

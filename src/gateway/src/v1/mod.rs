@@ -35,6 +35,7 @@ pub(crate) fn routes() -> Router<Shared> {
             get(objects::get_object)
                 .head(objects::head_object)
                 .put(objects::put_object)
+                .post(objects::append_object)
                 .delete(objects::delete_object),
         )
         .route("/v1/jobs", get(jobs::list_jobs).post(jobs::create_job))

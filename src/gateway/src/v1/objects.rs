@@ -91,6 +91,20 @@ impl App {
         outcome
     }
 
+    /// The answer to a write.
+    fn written(
+        &self,
+        key: &ObjectKey,
+        outcome: Result<ObjectMeta, Problem>,
+    ) -> Result<Response, Problem> {
+        // Its size may have changed even when the answer was lost.
+        self.knowledge.forget_size(key);
+        let meta = outcome?;
+        self.note_size(key, &meta);
+        let json = Json(ObjectJson::new(&key.key, &meta));
+        Ok(([(ETAG, etag(meta.version))], json).into_response())
+    }
+
     fn note_size(&self, key: &ObjectKey, meta: &ObjectMeta) {
         let now_ns = self.ambient.monotonic_ns();
         self.knowledge.note_size(key, Some(meta.size_bytes), now_ns);
@@ -113,19 +127,45 @@ pub(crate) async fn put_object(
 ) -> Result<Response, Problem> {
     let put = async {
         let key = named(path)?;
-        let options = PutOptions {
-            condition: condition(&app, &key, &headers).await?,
-            commit: Some(app.own_effect()),
-        };
+        let options = own_write(&app, &key, &headers).await?;
         let stored = body::store(body, app.object_limit(), &*app.store, &key, options).await;
-        // Its size may have changed even when the answer was lost.
-        app.knowledge.forget_size(&key);
-        let meta = stored?;
-        app.note_size(&key, &meta);
-        let json = Json(ObjectJson::new(&key.key, &meta));
-        Ok(([(ETAG, etag(meta.version))], json).into_response())
+        app.written(&key, stored)
     };
     app.counted(ObjectOperation::Put, put.await)
+}
+
+/// Writes behind the end of an object, or makes it; all of the body or nothing. Of bodies that are sent at the same time none is
+/// lost and each stays in one piece.
+#[utoipa::path(post, path = "/v1/objects/{bucket}/{key}", tag = "objects",
+    params(("bucket" = String, Path), ("key" = String, Path, description = "May hold slashes"),
+        ("If-Match" = Option<String>, Header, description = "Only behind this version; `*`: behind any"),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only where there is none")),
+    request_body(content = String, content_type = "application/octet-stream"),
+    responses((status = 200, body = ObjectJson, headers(("ETag" = String))), (status = 403, body = ProblemBody),
+        (status = 412, body = ProblemBody),
+        (status = 413, description = "A body beyond limits.object; 400 where only the object would be", body = ProblemBody)))]
+pub(crate) async fn append_object(
+    State(app): State<Shared>,
+    path: PathOf<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let append = async {
+        let key = named(path)?;
+        let options = own_write(&app, &key, &headers).await?;
+        let piece = body::collect(body, app.object_limit()).await?;
+        let appended = app.store.append(&key, piece, options).await;
+        app.written(&key, appended.map_err(Problem::from))
+    };
+    app.counted(ObjectOperation::Append, append.await)
+}
+
+/// A write with a name of the gateway's, on the condition that the request states.
+async fn own_write(app: &App, key: &ObjectKey, headers: &HeaderMap) -> Result<PutOptions, Problem> {
+    Ok(PutOptions {
+        condition: condition(app, key, headers).await?,
+        commit: Some(app.own_effect()),
+    })
 }
 
 async fn condition(app: &App, key: &ObjectKey, headers: &HeaderMap) -> Result<Condition, Problem> {

@@ -69,6 +69,36 @@ async fn an_object_is_written_read_looked_at_and_removed() {
 }
 
 #[tokio::test]
+async fn bodies_are_appended_whole_on_their_condition_and_within_the_limit() {
+    let settings = GatewaySettings {
+        object_bytes_max: 65_536,
+        ..GatewaySettings::default()
+    };
+    let store = MemoryStore::new(None, TestAmbient::new(), settings.object_bytes_max);
+    let house = house_with(settings, Some(Arc::new(store))).await;
+    let path = "/v1/objects/books/log";
+    let append = async |name: &str, value: &str, body: &str| {
+        let request = house.request("POST", path).header(name, value);
+        request.body(body.to_owned()).send().await.unwrap()
+    };
+    let first = append("if-none-match", "*", "one,").await;
+    assert_eq!(first.status(), 200);
+    let etag = header(&first, "etag").to_owned();
+    assert_eq!(append("if-none-match", "*", "x").await.status(), 412);
+    assert_eq!(append("if-match", &etag, "two,").await.status(), 200);
+    assert_eq!(append("if-match", &etag, "x").await.status(), 412);
+    for (length, status) in [(65_537, 413), (65_529, 400)] {
+        let refused = append("accept", "*/*", &"x".repeat(length)).await;
+        assert_eq!(refused.status(), status);
+        let problem = problem(refused).await.to_string();
+        assert!(problem.contains("limits.object"), "{problem}");
+    }
+    let last = append("accept", "*/*", "3").await;
+    assert_eq!(last.json::<Value>().await.unwrap()["size_bytes"], 9);
+    assert_eq!(house.get(path).await.text().await.unwrap(), "one,two,3");
+}
+
+#[tokio::test]
 async fn ranges_are_cut_and_answered_in_part() {
     let house = house().await;
     let path = "/v1/objects/books/digits";

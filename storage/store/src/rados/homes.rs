@@ -26,8 +26,8 @@ pub(super) struct Homes {
 struct Table {
     /// The number of the newest map that was looked at.
     epoch: u64,
-    /// What the primaries follow from.
-    placement: Placement,
+    /// What the primaries follow from; `None` where the map moved while they were asked for, so that some may be of either.
+    placement: Option<Placement>,
     /// The acting primary of each placement group, where it has one.
     primaries: Arc<[Option<i32>]>,
 }
@@ -84,7 +84,9 @@ impl Homes {
             return Ok(());
         };
         let primaries = match &known {
-            Some(table) if table.placement == map.placement => table.primaries.clone(),
+            Some(table) if table.placement.as_ref() == Some(&map.placement) => {
+                table.primaries.clone()
+            }
             _ if pool.object_hash != OBJECT_HASH_RJENKINS => {
                 return Err(Error::invalid(format!(
                     "the pool's names are hashed in way {}, which is not known here",
@@ -94,6 +96,7 @@ impl Homes {
             _ => self.primaries(pool.pg_num)?,
         };
         let OsdMap { epoch, placement } = map;
+        let placement = (self.monitors.epoch()? == epoch).then_some(placement);
         self.table.store(Some(Arc::new(Table {
             epoch,
             placement,

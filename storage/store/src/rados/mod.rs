@@ -57,7 +57,8 @@ const CONNECT_SLACK: Duration = Duration::from_secs(2);
 ///   name is no key, are not seen. What others write over an object written here keeps that object's names of effects.
 /// - **Durable** means what the pool says: acknowledged by its acting OSDs.
 /// - **Round trips.** A `get` of up to 4 MiB, a `stat`, and a `put` without condition and name are one each. A `put` with
-///   either, and a `delete`, read first: two, and two more for each race that they lose.
+///   either, an `append` and a `delete` read first: two, and two more for each race that they lose. An `append` sends its piece
+///   alone.
 /// - **Names of effects**: an object carries those of its last [`NAMES_MAX`](crate::NAMES_MAX) writes that had a name or a
 ///   condition (one without a name has a random one). They take 20 bytes each of the object's attribute, at most 1.3 KiB, which
 ///   every such write reads and writes. A `put` without condition and name does not read, so it cannot carry them on.
@@ -189,6 +190,16 @@ impl Shared {
 impl ObjectStore for RadosStore {
     async fn put(&self, key: &ObjectKey, body: Bytes, options: PutOptions) -> Result<ObjectMeta> {
         Object::new(&self.shared, key)?.put(body, options).await
+    }
+
+    async fn append(
+        &self,
+        key: &ObjectKey,
+        piece: Bytes,
+        options: PutOptions,
+    ) -> Result<ObjectMeta> {
+        let object = Object::new(&self.shared, key)?;
+        object.append(piece, options).await
     }
 
     async fn upload(&self, key: &ObjectKey, options: PutOptions) -> Result<Box<dyn ObjectUpload>> {

@@ -52,6 +52,15 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// What is known of it, by the cluster alone where its stamp cannot be read; `None` when there is no such object.
+    pub(super) async fn glance(&self) -> Result<Option<ObjectMeta>> {
+        let found = self.ask(None, None).await?;
+        Ok(found.map(|found| match self.record(&found) {
+            Ok(record) => record.meta,
+            Err(_) => meta_of(&found, changed_ms(&found)),
+        }))
+    }
+
     /// Its version, whether or not its stamp can be read; `None` when there is no such object.
     pub(super) async fn version(&self) -> Result<Option<Version>> {
         let found = self.ask(None, None).await?;
@@ -175,7 +184,7 @@ impl<'a> Object<'a> {
 
     /// Without names where others than this store wrote it.
     fn record(&self, found: &ReadOutcome) -> Result<Record> {
-        let changed_ms = u64::try_from(found.modified_s).unwrap_or(0) * 1000;
+        let changed_ms = changed_ms(found);
         let stamp = match &found.attribute {
             Some(bytes) => {
                 Some(Stamp::decode(bytes).map_err(|what| corrupt(self.key, self.pool(), what))?)
@@ -189,18 +198,14 @@ impl<'a> Object<'a> {
             Some(stamp) => (changed_ms, stamp.names),
             None => (changed_ms, Names::default()),
         };
-        let meta = ObjectMeta {
-            size_bytes: found.size_bytes,
-            version: Version(found.version),
-            modified_ms,
-        };
+        let meta = meta_of(found, modified_ms);
         Ok(Record { meta, names })
     }
 
     /// Sends a change, and returns the version that it made.
     pub(super) async fn change(&self, guard: Guard, change: Change) -> Result<u64, Errno> {
         let sent = match &change {
-            Change::Replace { body, .. } if body.len() > INLINE_BYTES_MAX => {
+            Change::Write { body, .. } if body.len() > INLINE_BYTES_MAX => {
                 let (namespace, name) = (self.namespace.clone(), self.name.clone());
                 let send = move || Ok(namespace.write(&name, guard, change));
                 blocking(send).await.map_err(|_| Errno::CANCELED)?
@@ -275,6 +280,19 @@ impl<'a> Object<'a> {
         !deadline
             .remaining(self.shared.ambient.monotonic_ns())
             .is_zero()
+    }
+}
+
+/// When the cluster says that it was changed last.
+fn changed_ms(found: &ReadOutcome) -> u64 {
+    u64::try_from(found.modified_s).unwrap_or(0) * 1000
+}
+
+fn meta_of(found: &ReadOutcome, modified_ms: u64) -> ObjectMeta {
+    ObjectMeta {
+        size_bytes: found.size_bytes,
+        version: Version(found.version),
+        modified_ms,
     }
 }
 

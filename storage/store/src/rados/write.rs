@@ -1,6 +1,6 @@
 //! Writing, whatever becomes of the answer.
 //!
-//! A write without condition and name is one blind operation. Every other reads what is there, and writes on the condition
+//! A put without condition and name is one blind operation. Every other reads what is there, and writes on the condition
 //! that it still is: whoever loses that race reads again. In each write's stamp is its name, so that a write without an answer
 //! is found again:
 //!
@@ -16,7 +16,7 @@
 //! between, or as many others as a stamp has names, wipe them out, and nobody can tell.
 
 use super::error::Doing;
-use super::ffi::{Change, Guard};
+use super::ffi::{Change, Guard, Place};
 use super::object::Object;
 use super::stamp::{self, Stamp};
 use crate::names::Names;
@@ -71,14 +71,22 @@ impl Object<'_> {
         if options == PutOptions::default() {
             self.put_blindly(body).await
         } else {
-            self.put_guarded(body, options).await
+            self.write_guarded(Place::Whole, body, options).await
         }
+    }
+
+    /// Always on the condition that the object is as it was met, which is how the stamp's names stay.
+    pub(super) async fn append(&self, piece: Bytes, options: PutOptions) -> Result<ObjectMeta> {
+        self.write_guarded(Place::End, piece, options).await
     }
 
     async fn put_blindly(&self, body: Bytes) -> Result<ObjectMeta> {
         let name = self.random_name();
         let names = Names::from(Some(name));
-        match self.replace(Guard::None, body, names).await {
+        match self
+            .write((Guard::None, Place::Whole, 0), body, names)
+            .await
+        {
             Ok(meta) => Ok(meta),
             Err(Errno::TIMEDOUT) => match self.look().await {
                 Ok(Some(now)) if now.names.contains(name) => Ok(now.meta),
@@ -88,7 +96,12 @@ impl Object<'_> {
         }
     }
 
-    async fn put_guarded(&self, body: Bytes, options: PutOptions) -> Result<ObjectMeta> {
+    async fn write_guarded(
+        &self,
+        place: Place,
+        body: Bytes,
+        options: PutOptions,
+    ) -> Result<ObjectMeta> {
         let name = options.commit.unwrap_or_else(|| self.random_name());
         let options = PutOptions {
             commit: Some(name),
@@ -117,8 +130,16 @@ impl Object<'_> {
                     None => self.outrun(),
                 });
             }
+            let names = names?;
+            let before_bytes = match (place, &current) {
+                (Place::End, Some(record)) => record.meta.size_bytes,
+                _ => 0,
+            };
+            let limit = self.shared.options.size_limit();
+            limit.check(self.key, before_bytes + body.len() as u64)?;
             let guard = guard(current.as_ref());
-            match self.replace(guard, body.clone(), names?).await {
+            let placed = (guard, place, before_bytes);
+            match self.write(placed, body.clone(), names).await {
                 Ok(meta) => return Ok(meta),
                 Err(Errno::RANGE | Errno::OVERFLOW | Errno::EXIST) => {}
                 Err(Errno::TIMEDOUT) => {
@@ -128,17 +149,26 @@ impl Object<'_> {
                     });
                     unanswered = Some(Unanswered { before });
                 }
+                // The one that got no answer may take place yet.
+                Err(_) if unanswered.is_some() => return Err(self.unanswered()),
                 Err(errno) => return Err(self.failed(Doing::Writing(self.key), errno)),
             }
         }
     }
 
-    async fn replace(&self, guard: Guard, body: Bytes, names: Names) -> Result<ObjectMeta, Errno> {
-        let size_bytes = body.len() as u64;
+    /// Sends one write, of an object that has `before_bytes` in front of it.
+    async fn write(
+        &self,
+        (guard, place, before_bytes): (Guard, Place, u64),
+        body: Bytes,
+        names: Names,
+    ) -> Result<ObjectMeta, Errno> {
+        let size_bytes = before_bytes + body.len() as u64;
         let modified_ms = self.shared.ambient.unix_ns() / 1_000_000;
         let stamp = Stamp { modified_ms, names };
-        let change = Change::Replace {
+        let change = Change::Write {
             body,
+            place,
             attribute: (stamp::ATTRIBUTE, stamp.encode()),
         };
         let version = self.change(guard, change).await?;

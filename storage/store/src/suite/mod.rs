@@ -8,6 +8,7 @@
 //! What a suite cannot see from outside is left to each store's own tests: durability, and the largest object
 //! ([`an_object_beyond_the_limit_is_refused`] is to be called with it).
 
+mod appends;
 mod conditions;
 mod lent;
 mod listing;
@@ -72,6 +73,11 @@ promises! { $
         a_repeated_effect_is_already_done
         a_repeat_is_recognised_behind_other_writes
         another_effect_writes_anew;
+    appends:
+        what_is_appended_stands_behind_what_was_there
+        an_append_happens_only_on_its_condition
+        a_repeated_append_is_already_done
+        appends_side_by_side_lose_nothing;
     uploads:
         pieces_of_any_size_make_one_object
         an_upload_is_invisible_until_its_commit
@@ -130,6 +136,15 @@ impl Room {
         options: PutOptions,
     ) -> Result<ObjectMeta> {
         self.store.put(key, body.into(), options).await
+    }
+
+    async fn try_append(
+        &self,
+        key: &ObjectKey,
+        piece: impl Into<Bytes>,
+        options: PutOptions,
+    ) -> Result<ObjectMeta> {
+        self.store.append(key, piece.into(), options).await
     }
 
     /// Uploads it in two pieces.

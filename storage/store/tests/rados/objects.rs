@@ -6,7 +6,7 @@ use ganglion_store::{
     ByteRange, CommitId, Condition, NAMES_MAX, ObjectMeta, ObjectStore, PutOptions, RadosOptions,
     RadosStore,
 };
-use ganglion_types::{Ambient, CallId, ErrorKind, ObjectKey};
+use ganglion_types::{Ambient, CallId, ErrorKind, Key, ObjectKey};
 use std::task::{Context, Waker};
 
 fn effect(call: u128) -> PutOptions {
@@ -118,6 +118,28 @@ async fn what_is_no_bucket_and_no_key_is_not_seen() {
     assert_eq!(page.objects.len(), 1);
 }
 
+/// Names that are no keys stand between those that are, and fill no page.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_goes_on_behind_what_is_no_key() {
+    let (lab, store) = shared_store();
+    let bucket = "between";
+    for name in ["a", &"b".repeat(1025), &"c".repeat(1500), "d", "e"] {
+        lab.rados(&["-N", bucket, "put", name, "-"], "x");
+    }
+    let bucket = key(bucket, "a").bucket;
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.list(&bucket, "", after.as_ref(), 1).await.unwrap();
+        listed.extend(page.objects.into_iter().map(|(key, _)| key));
+        if !page.more {
+            break;
+        }
+        after = listed.last().cloned();
+    }
+    let listed: Vec<&str> = listed.iter().map(Key::as_str).collect();
+    assert_eq!(listed, ["a", "d", "e"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_behind_more_writes_than_names_are_kept_is_done_again() {
     let (_lab, store) = shared_store();
@@ -168,12 +190,15 @@ async fn an_object_whose_stamp_is_spoilt_is_corrupt_until_it_is_written_anew() {
             store.stat(&key).await.map(drop),
             store.get(&key, ByteRange::ALL, None).await.map(drop),
             store.put(&key, Bytes::new(), effect(1)).await.map(drop),
-            store.list(&key.bucket, name, None, 1).await.map(drop),
+            store.append(&key, Bytes::new(), effect(1)).await.map(drop),
         ] {
             let error = outcome.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
             assert!(error.message().contains(&key.to_string()), "{error}");
         }
+        let page = store.list(&key.bucket, name, None, 1).await.unwrap();
+        let (listed, meta) = &page.objects[0];
+        assert_eq!((listed, meta.size_bytes), (&key.key, 1));
         if mended_by_put {
             put(&store, &key, "mended").await;
             assert_eq!(text(&store, &key).await, "mended");
@@ -243,7 +268,8 @@ async fn dropping_futures_and_the_store_itself_loses_no_write_that_was_sent() {
         let mut putting = store.put(&key, body.clone(), PutOptions::default());
         let mut reading = store.get(&key, ByteRange::ALL, None);
         let mut context = Context::from_waker(Waker::noop());
-        assert!(putting.as_mut().poll(&mut context).is_pending());
+        // The answer may be there already, where others use the processor meanwhile.
+        let _ = putting.as_mut().poll(&mut context);
         let _ = reading.as_mut().poll(&mut context);
     }
     drop(store);

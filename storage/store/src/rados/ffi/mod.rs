@@ -31,7 +31,7 @@ pub(super) use cluster::{Cluster, Unconnected};
 pub(super) use lent::{LentRead, Stopped};
 pub(super) use namespace::Namespace;
 pub(super) use read::{ReadOp, ReadOutcome};
-pub(super) use write::{Change, Guard};
+pub(super) use write::{Change, Guard, Place};
 
 use rustix::io::Errno;
 use std::ffi::c_int;

@@ -24,12 +24,22 @@ pub(in crate::rados) enum Guard {
     Version(u64),
 }
 
+/// Where a write's bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::rados) enum Place {
+    /// In place of the object's.
+    Whole,
+    /// Behind the object's.
+    End,
+}
+
 /// What a write does.
 #[derive(Clone, Debug)]
 pub(in crate::rados) enum Change {
-    /// Puts these bytes in place of the object's, and sets one attribute.
-    Replace {
+    /// Writes these bytes, and sets one attribute.
+    Write {
         body: Bytes,
+        place: Place,
         attribute: (&'static CStr, Bytes),
     },
     /// Removes it; `ENOENT` where there is none.
@@ -101,8 +111,16 @@ fn build(keep: &Keep, guard: Guard) {
             Guard::Version(version) => sys::rados_write_op_assert_version(op, version),
         }
         match &keep.change {
-            Change::Replace { body, attribute } => {
-                sys::rados_write_op_write_full(op, body.as_ptr().cast(), body.len());
+            Change::Write {
+                body,
+                place,
+                attribute,
+            } => {
+                let (bytes, length) = (body.as_ptr().cast(), body.len());
+                match place {
+                    Place::Whole => sys::rados_write_op_write_full(op, bytes, length),
+                    Place::End => sys::rados_write_op_append(op, bytes, length),
+                }
                 let (name, value) = attribute;
                 let (value, length) = (value.as_ptr().cast(), value.len());
                 sys::rados_write_op_setxattr(op, name.as_ptr(), value, length);
