@@ -21,6 +21,7 @@ use utoipa::OpenApi;
         v1::functions::get_module,
         v1::invoke::invoke,
         v1::objects::put_object,
+        v1::objects::append_object,
         v1::objects::get_object,
         v1::objects::head_object,
         v1::objects::delete_object,
