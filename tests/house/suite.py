@@ -29,12 +29,13 @@ def texts():
     """The licences that every Debian has, one behind the other, and bytes that are no text."""
     licences = sorted(pathlib.Path("/usr/share/common-licenses").iterdir())
     text = b"".join(licence.read_bytes() for licence in licences)
-    letters = bytes(b"abc "[byte % 4] for byte in hashlib.shake_128(b"line").digest(200_000))
+    letters = bytearray(b"ab"[byte % 2] for byte in hashlib.shake_128(b"line").digest(100_000))
+    letters[::499] = b"c" * len(letters[::499])
     return {
         "text": text,
         "empty": b"",
         "bytes": hashlib.shake_128(b"suite").digest(70_001),
-        "one-line": letters,
+        "one-line": bytes(letters),
         "zeros": b"a\0b\nab\0c\0\nb\0c\na",
     }
 

@@ -36,6 +36,7 @@ const CASES: &[Case] = &[
     ("grep", "bytes", "[^[:print:]]+a", None),
     ("grep", "bytes", ".a.{0,3}b", None),
     ("grep", "one-line", "(a|b)*c", None),
+    ("grep", "one-line", "[ab]*a[ab]{10}c", None), // more states than are kept
     ("grep", "zeros", "b.c|a$", None),
     ("substr", "text", "the ", None),
     ("substr", "text", "GNU General Public License", None),

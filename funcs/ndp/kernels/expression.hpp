@@ -158,6 +158,9 @@ private:
 
     std::uint32_t add(Part part)
     {
+        if (parsed_.wrong != nullptr) {
+            return 0;
+        }
         for (const std::uint32_t inner : part.parts) {
             part.depth = std::max(part.depth, parsed_.parts[inner].depth + 1);
         }
