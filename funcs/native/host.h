@@ -43,4 +43,11 @@ void host_set_input(struct host_bytes input);
 /* What __faasm_write_output has last set. */
 struct host_bytes host_output(void);
 
+/* Runs the function's preparation (FAASM_ZYGOTE), where it has one, and takes the input: the argument, or where its `bytes` are NULL the value of
+ * GANGLION_INPUT or what is on standard input. False where the preparation fails, and a line says so. */
+bool host_begin(struct host_bytes argument);
+
+/* Writes the output to the file GANGLION_OUTPUT, or to standard output. False where it cannot. */
+bool host_end(void);
+
 #endif

@@ -4,40 +4,24 @@
 #include "host.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 int faasm_main(void);
-__attribute__((weak)) int _faasm_zygote(void);
-
-/* Writes the output to the file of that name; to standard output where it is NULL. */
-static bool write_output(const char* path)
-{
-    const struct host_bytes output = host_output();
-    FILE* const file = path == NULL ? stdout : fopen(path, "wb");
-    if (file == NULL || (output.length != 0 && fwrite(output.bytes, 1, output.length, file) != output.length)) {
-        return false;
-    }
-    return fflush(file) == 0;
-}
 
 int main(int argc, char** argv)
 {
+    struct host_bytes argument = {NULL, 0};
     if (argc > 2) {
         fprintf(stderr, "usage: %s [INPUT]\n", argv[0]);
         return 2;
     }
-    if (_faasm_zygote != NULL && _faasm_zygote() != 0) {
-        fprintf(stderr, "the preparation failed\n");
-        return 1;
-    }
     if (argc == 2) {
-        host_set_input((struct host_bytes){(unsigned char*)argv[1], strlen(argv[1])});
-    } else if (getenv("GANGLION_INPUT") == NULL && !isatty(STDIN_FILENO)) {
-        host_set_input(host_read_file("/dev/stdin"));
+        argument = (struct host_bytes){(unsigned char*)argv[1], strlen(argv[1])};
+    }
+    if (!host_begin(argument)) {
+        return 1;
     }
     const int code = faasm_main();
     fflush(stdout);
-    return write_output(getenv("GANGLION_OUTPUT")) ? code : 1;
+    return host_end() ? code : 1;
 }

@@ -12,13 +12,12 @@ FAASM_MAIN_FUNC()
 {
     const std::string input = ganglion::input();
     const auto [key, argument, complete] = ndp::split_at_space(input);
-    if (!complete || argument.empty() || argument.find('\0') != std::string_view::npos) {
+    if (!complete || argument.empty()) {
         return ndp::fail(ndp::bad_input, "the input is not a key, a space and a regular expression");
     }
-    const ganglion::kernels::Expression expression(argument.data()); // the input ends in NUL, and so does its last part
-    if (!expression.good()) {
-        const auto error = expression.error();
-        return ndp::fail(ndp::bad_input, "not a regular expression: ", {error.data(), error.size()});
+    const ganglion::kernels::Expression expression(argument);
+    if (expression.wrong() != nullptr) {
+        return ndp::fail(ndp::bad_input, "not a regular expression: ", expression.wrong());
     }
     ndp::Numbers offsets;
     const int code = ndp::on_object(key, [&](const ganglion::Object& object) {

@@ -27,7 +27,10 @@ GANGLION_COMBINE()
 {
     const std::string answers = ganglion::input();
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(answers.data());
-    const std::vector<char> counts = ganglion::kernels::combined_wordcounts(bytes, answers.size());
-    faasmSetOutput(counts.data(), static_cast<long>(counts.size()));
+    const auto counts = ganglion::kernels::combined_wordcounts(bytes, answers.size());
+    if (!counts) {
+        return ndp::fail(ndp::bad_input, "an answer is no list of words and counts");
+    }
+    faasmSetOutput(counts->data(), static_cast<long>(counts->size()));
     return 0;
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-fn committed(function: &str) -> Vec<u8> {
+pub(crate) fn committed(function: &str) -> Vec<u8> {
     let path = format!("../funcs/wasm/{function}.wasm");
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
@@ -113,4 +113,31 @@ async fn constructor_and_zygote_have_run_before_every_call() {
         let called = lab.invoke("zygote", "", query).await;
         assert_eq!(called.status, StatusCode::OK, "{}", called.text());
     }
+}
+
+/// The same in Rust; what it tells of the moment of its preparation is the same in every call.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preparation_in_rust_has_run_once_for_all_calls() {
+    let lab = Lab::up().await;
+    let uploaded = lab
+        .put("/v1/functions/ndp/zygote-rs", committed("zygote-rs"))
+        .await;
+    assert!(
+        uploaded.status().is_success(),
+        "{}",
+        uploaded.text().await.unwrap()
+    );
+    let mut told = std::collections::BTreeSet::new();
+    for _ in 0..5 {
+        let called = lab.invoke("zygote-rs", "", "?ndp=forbid").await;
+        assert_eq!(called.status, StatusCode::OK, "{}", called.text());
+        told.insert(called.text().to_owned());
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+    let told = told.first().unwrap();
+    assert!(
+        told.starts_with("prepared 1 times, at 1") && told.contains("seen 0;"),
+        "{told}"
+    );
+    assert!(told.ends_with("is 1046529"), "{told}");
 }

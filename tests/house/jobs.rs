@@ -1,6 +1,6 @@
 //! Jobs: one function over many objects gives what one call over all of their bytes would, wherever its parts run.
 
-use crate::answers::counted;
+use crate::answers::{committed, counted};
 use crate::api::Api;
 use crate::lab::Lab;
 use crate::process::{Running, program};
@@ -96,13 +96,23 @@ async fn a_job_counts_what_one_count_over_all_objects_would() {
     store(&lab, &books).await;
     lab.put("/v1/objects/ndp/other", "not counted").await;
     let expected = counted(&concatenation(&books));
-    for ndp in ["allow", "prefer", "forbid"] {
-        let job =
-            json!({"function": "ndp/wordcount", "over": "books/*", "combine": true, "ndp": ndp});
+    let in_rust = lab.put("/v1/functions/ndp/wordcount-rs", committed("wordcount-rs"));
+    let in_rust: Value = in_rust.await.json().await.unwrap();
+    assert_eq!(in_rust["combines"], true);
+    let ways = ["allow", "prefer", "forbid"];
+    let functions = ["ndp/wordcount", "ndp/wordcount-rs"];
+    for (function, ndp) in functions
+        .into_iter()
+        .flat_map(|name| ways.map(|ndp| (name, ndp)))
+    {
+        let job = json!({"function": function, "over": "books/*", "combine": true, "ndp": ndp});
         let id = begin(&lab, &job).await;
         let job = ended(&lab, &id).await;
         assert_eq!(job["state"], "done", "{job}");
-        assert!(result(&lab, &id).await == expected, "{ndp}: {job}");
+        assert!(
+            result(&lab, &id).await == expected,
+            "{function} {ndp}: {job}"
+        );
         assert_eq!(
             job["objects"],
             json!({"total": 150, "done": 150, "failed": 0})

@@ -29,7 +29,15 @@ def texts():
     """The licences that every Debian has, one behind the other, and bytes that are no text."""
     licences = sorted(pathlib.Path("/usr/share/common-licenses").iterdir())
     text = b"".join(licence.read_bytes() for licence in licences)
-    return {"text": text, "empty": b"", "bytes": hashlib.shake_128(b"suite").digest(70_001)}
+    letters = bytearray(b"ab"[byte % 2] for byte in hashlib.shake_128(b"line").digest(100_000))
+    letters[::499] = b"c" * len(letters[::499])
+    return {
+        "text": text,
+        "empty": b"",
+        "bytes": hashlib.shake_128(b"suite").digest(70_001),
+        "one-line": bytes(letters),
+        "zeros": b"a\0b\nab\0c\0\nb\0c\na",
+    }
 
 
 def pictures():
@@ -98,6 +106,7 @@ def reports():
         pathlib.Path("/proc/self/clear_refs").write_text("1")
         lines += [f"monitoring_start: {moment * 100} ms", f"monitoring_end: {time.monotonic_ns()} ns", "target_id: 1"]
         lines += [f"nr_regions: {len(found)}", *found, ""]
+    lines += ["+10-+20(    0.016 KiB):\t99", "10-20 is no region: 99", f"{1:x}-{17:x}({16 / 1024:9.3f} KiB):\t30"]
     return {"report": "\n".join(lines).encode()}
 
 

@@ -85,6 +85,9 @@ private:
 /// Writes the whole object. Returns 0 or a code of ndp.h.
 inline std::int32_t put(std::string_view key, std::string_view bytes)
 {
+    if (bytes.size() > UINT32_MAX) {
+        return GANGLION_LIMIT;
+    }
     return __faasmndp_put(key.data(), static_cast<std::uint32_t>(key.size()),
                           reinterpret_cast<const std::uint8_t*>(bytes.data()), static_cast<std::uint32_t>(bytes.size()));
 }

@@ -7,12 +7,15 @@
 #define GANGLION_KERNELS_DAMO_HPP
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "bytes.hpp"
+#include "digits.hpp"
 
 namespace ganglion::kernels {
 
@@ -25,38 +28,35 @@ struct Region {
 /// The region of a line; nothing where the line is none.
 inline std::optional<Region> region_of(std::string_view line)
 {
-    constexpr int hexadecimal = 16;
-    const char* const end = line.data() + line.size();
-    std::uint64_t first = 0;
-    std::uint64_t behind = 0;
-    const auto left = std::from_chars(line.data(), end, first, hexadecimal);
-    if (left.ec != std::errc() || left.ptr == end || *left.ptr != '-') {
+    std::size_t at = 0;
+    const auto first = hexadecimal_at(line, at);
+    if (!first || at == line.size() || line[at] != '-') {
         return std::nullopt;
     }
-    const auto right = std::from_chars(left.ptr + 1, end, behind, hexadecimal);
-    const std::size_t colon = line.find(':');
-    if (right.ec != std::errc() || colon == std::string_view::npos || behind < first) {
+    const auto behind = hexadecimal_at(line, ++at);
+    if (!behind || *behind < *first || at == line.size() || line[at] != '(') {
         return std::nullopt;
     }
-    const std::size_t number = line.find_first_not_of(" \t", colon + 1);
-    if (number == std::string_view::npos) {
-        return std::nullopt;
-    }
-    Region region{behind - first, 0};
-    if (std::from_chars(line.data() + number, end, region.accesses).ec != std::errc()) {
-        return std::nullopt;
-    }
-    return region;
+    at = find_byte(line.data(), line.size(), at, ':');
+    do {
+        if (at == line.size()) {
+            return std::nullopt;
+        }
+        ++at;
+    } while (at != line.size() && (line[at] == ' ' || line[at] == '\t'));
+    const auto accesses = decimal_at(line, at);
+    return accesses ? std::optional(Region{*behind - *first, *accesses}) : std::nullopt;
 }
 
 /// Calls `visit(line)` for each line, with its end.
 template <class Visit>
 inline void for_each_line(std::string_view text, Visit&& visit)
 {
-    while (!text.empty()) {
-        const std::size_t length = std::min(text.find('\n'), text.size() - 1) + 1;
-        visit(text.substr(0, length));
-        text.remove_prefix(length);
+    for (std::size_t begin = 0; begin != text.size();) {
+        const std::size_t end = find_byte(text.data(), text.size(), begin, '\n');
+        const std::size_t next = end == text.size() ? end : end + 1;
+        visit(text.substr(begin, next - begin));
+        begin = next;
     }
 }
 
@@ -84,13 +84,19 @@ inline std::optional<std::vector<char>> hot_regions(std::string_view report, std
 {
     bool any = false;
     std::vector<char> kept;
+    kept.reserve(report.size());
+    const char* begin = report.data(); // of what has been kept and is not copied yet
+    const char* end = begin;
     for_each_line(report, [&](std::string_view line) {
         const auto region = region_of(line);
         any |= region.has_value();
-        if (!region || region->accesses >= threshold) {
-            kept.insert(kept.end(), line.begin(), line.end());
+        if (region && region->accesses < threshold) {
+            kept.insert(kept.end(), begin, end);
+            begin = line.data() + line.size();
         }
+        end = line.data() + line.size();
     });
+    kept.insert(kept.end(), begin, end);
     return any ? std::optional(std::move(kept)) : std::nullopt;
 }
 

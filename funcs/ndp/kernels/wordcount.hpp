@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -212,18 +213,21 @@ inline std::vector<char> wordcount(const std::uint8_t* bytes, std::size_t size)
 }
 
 /// What `wordcount` gives of several texts together, from what it gives of each: one behind the other, in any order. Words hold no
-/// whitespace, so words and counts take turns.
-inline std::vector<char> combined_wordcounts(const std::uint8_t* bytes, std::size_t size)
+/// whitespace, so words and counts take turns. Nothing where they do not.
+inline std::optional<std::vector<char>> combined_wordcounts(const std::uint8_t* bytes, std::size_t size)
 {
     WordTable table(bytes, size);
     std::size_t word_begin = 0;
     std::size_t word_end = 0;
     bool is_count = false;
+    bool all_count = true;
     for_each_word(bytes, size, [&](std::size_t begin, std::size_t end) {
         if (is_count) {
             std::uint64_t count = 0;
             for (std::size_t at = begin; at != end; ++at) {
-                count = count * 10 + (bytes[at] - '0');
+                const unsigned digit = bytes[at] - unsigned{'0'};
+                all_count &= digit <= 9 && count <= (UINT64_MAX - 9) / 10;
+                count = count * 10 + digit;
             }
             table.add(word_begin, word_end, count);
         } else {
@@ -232,7 +236,7 @@ inline std::vector<char> combined_wordcounts(const std::uint8_t* bytes, std::siz
         }
         is_count = !is_count;
     });
-    return table.into_text();
+    return all_count && !is_count ? std::optional(table.into_text()) : std::nullopt;
 }
 
 } // namespace ganglion::kernels

@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const SOURCES: [&str; 5] = ["call", "chain", "files", "objects", "state"];
+const SOURCES: [&str; 6] = ["call", "chain", "files", "objects", "program", "state"];
 
 fn main() {
     let native = Path::new("../../native");

@@ -28,6 +28,9 @@ pub(crate) struct Report {
     /// What the guest returned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) exit_code: Option<i32>,
+    /// The beginning of the output that the guest set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) output: Option<String>,
     /// The end of what the guest printed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stdout: Option<String>,

@@ -106,12 +106,13 @@ impl Ui {
             return;
         }
         let report = failure.report();
-        if let Some(printed) = report.stdout.as_deref().filter(|text| !text.is_empty()) {
-            say(format_args!(
-                "{}{}",
-                self.dim("printed:\n"),
-                printed.trim_end()
-            ));
+        for (title, text) in [
+            ("printed:\n", &report.stdout),
+            ("output:\n", &report.output),
+        ] {
+            if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
+                say(format_args!("{}{}", self.dim(title), text.trim_end()));
+            }
         }
         if let Some(printed) = report.stderr.as_deref().filter(|text| !text.is_empty()) {
             say(printed.trim_end());

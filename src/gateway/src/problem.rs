@@ -1,7 +1,7 @@
 //! What went wrong, as the `/v1` dialect says it.
 
 use axum::response::{IntoResponse, Response};
-use ganglion_types::{CallId, Error, ErrorKind};
+use ganglion_types::{Answer, CallId, Error, ErrorKind};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -27,6 +27,9 @@ pub(crate) struct ProblemDetail {
     /// What the guest returned, when it returned.
     #[serde(skip_serializing_if = "Option::is_none")]
     exit_code: Option<i32>,
+    /// The beginning of the output that the guest set, as text, when it set one: where it says why, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
     /// The end of what the guest printed.
     #[serde(skip_serializing_if = "Option::is_none")]
     stdout: Option<String>,
@@ -61,12 +64,13 @@ impl Problem {
         self
     }
 
-    /// With what the guest left behind.
+    /// With what the guest left behind: its exit code, when it returned, its output and what it printed.
     #[must_use]
-    pub(crate) fn of_guest(mut self, exit_code: Option<i32>, stdout: &[u8], stderr: &[u8]) -> Self {
+    pub(crate) fn of_guest(mut self, exit_code: Option<i32>, answer: &Answer) -> Self {
         self.detail.exit_code = exit_code;
-        self.detail.stdout = Some(tail(stdout));
-        self.detail.stderr = Some(tail(stderr));
+        self.detail.output = answer.output.as_deref().map(head);
+        self.detail.stdout = Some(tail(&answer.stdout));
+        self.detail.stderr = Some(tail(&answer.stderr));
         self
     }
 
@@ -83,10 +87,18 @@ impl Problem {
     }
 }
 
+/// Of what a guest leaves behind, a problem tells so much of each thing.
+const TOLD_BYTES_MAX: usize = 4 << 10;
+
+/// The first 4 KiB of a guest's output, as text.
+fn head(output: &[u8]) -> String {
+    let end = output.len().min(TOLD_BYTES_MAX);
+    String::from_utf8_lossy(&output[..end]).into_owned()
+}
+
 /// The last 4 KiB of a guest's print, as text.
 fn tail(printed: &[u8]) -> String {
-    const TAIL_BYTES: usize = 4 << 10;
-    let from = printed.len().saturating_sub(TAIL_BYTES);
+    let from = printed.len().saturating_sub(TOLD_BYTES_MAX);
     String::from_utf8_lossy(&printed[from..]).into_owned()
 }
 
@@ -112,6 +124,7 @@ impl From<Error> for Problem {
                 message: error.message().to_owned(),
                 call_id: None,
                 exit_code: None,
+                output: None,
                 stdout: None,
                 stderr: None,
             }),

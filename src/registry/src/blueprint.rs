@@ -353,14 +353,16 @@ fn malformed(error: wasmparser::BinaryReaderError) -> Error {
 }
 
 fn unknown_import(module: &str, name: &str) -> String {
-    let hint =
-        if name.starts_with("__faasm") || name.starts_with("__kmpc") || name.starts_with("MPI_") {
-            "part of Faasm's interface that this version of Ganglion does not offer"
-        } else if module == "wasi_unstable" {
-            "an old WASI; rebuild with a current wasi-libc"
-        } else {
-            "not part of the host interface; is a library missing when the module is linked?"
-        };
+    let hint = if name.starts_with("__ganglion_") {
+        "a call of the host that this version of Ganglion does not offer"
+    } else if name.starts_with("__faasm") || name.starts_with("__kmpc") || name.starts_with("MPI_")
+    {
+        "part of Faasm's interface that this version of Ganglion does not offer"
+    } else if module == "wasi_unstable" {
+        "an old WASI; rebuild with a current wasi-libc"
+    } else {
+        "not part of the host interface; is a library missing when the module is linked?"
+    };
     format!("unknown import `{module}.{name}`: {hint}")
 }
 

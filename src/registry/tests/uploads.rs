@@ -115,6 +115,10 @@ async fn a_bad_module_is_refused_with_what_is_wrong() {
             "Faasm",
         ),
         (
+            module("(import \"env\" \"__ganglion_call_output_size\" (func))"),
+            "unknown import `env.__ganglion_call_output_size`: a call of the host",
+        ),
+        (
             module("(import \"env\" \"__faasm_read_input\" (func (param i64)))"),
             "wrong signature",
         ),

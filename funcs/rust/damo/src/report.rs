@@ -24,8 +24,12 @@ fn region(line: &[u8]) -> Option<(u64, u64)> {
     let accesses = accesses.trim_start_matches([' ', '\t']);
     let digits = accesses.find(|digit: char| !digit.is_ascii_digit());
     let accesses = &accesses[..digits.unwrap_or(accesses.len())];
-    let bytes = u64::from_str_radix(end, 16)
-        .ok()?
-        .checked_sub(u64::from_str_radix(begin, 16).ok()?)?;
+    let bytes = address(end)?.checked_sub(address(begin)?)?;
     Some((bytes, accesses.parse().ok()?))
+}
+
+/// The number of hexadecimal digits; the standard library's takes a sign as well.
+fn address(digits: &str) -> Option<u64> {
+    let digits = Some(digits).filter(|digits| !digits.starts_with('+'))?;
+    u64::from_str_radix(digits, 16).ok()
 }

@@ -1,20 +1,71 @@
-//! The attribute `#[ganglion::main]`. What it does is written where `ganglion-sdk` gives it its name.
+//! The attributes `#[ganglion::main]`, `combine` and `zygote`. What they do is written where `ganglion-sdk` gives them their names.
 //!
 //! Absent on purpose: a parser of Rust. All that is looked for is the name of the function.
 
 use proc_macro::{TokenStream, TokenTree};
 
-/// See `ganglion::main`.
+/// Makes a function the one that a call runs.
+///
+/// It takes nothing, or what can be made of an input (`FromInput`), and returns an `Answer`. `object = "input"`, `"first-word"` or
+/// `"none"` says where in the input the key of the object is that the call is about.
 #[proc_macro_attribute]
 pub fn main(attribute: TokenStream, function: TokenStream) -> TokenStream {
-    expanded(attribute, &function).unwrap_or_else(|wrong| {
+    or_error(of_main(attribute, &function))
+}
+
+/// Makes a function the combiner of the module: what makes one output of several, for jobs over many objects.
+///
+/// Its input is outputs of the function, one behind the other without anything between them; it takes and returns what `main` can,
+/// and its output is of the same form. It runs wherever outputs meet, in any order and any grouping: it must be associative and
+/// commutative. It may open objects, and writes none. One that fails ends the job.
+#[proc_macro_attribute]
+pub fn combine(attribute: TokenStream, function: TokenStream) -> TokenStream {
+    let entry = of_entry(&attribute, function, "ganglion_combine", "combine_with");
+    or_error(entry)
+}
+
+/// Makes a function the preparation of the module: it runs once, when the function is first needed, and every call begins with a
+/// private copy of the memory that it left.
+///
+/// It takes nothing, and returns nothing or a `Result<(), _>`; an error refuses the function. What it makes is for statics, such as
+/// a `OnceLock`. It has no input, output or objects.
+#[proc_macro_attribute]
+pub fn zygote(attribute: TokenStream, function: TokenStream) -> TokenStream {
+    or_error(of_entry(
+        &attribute,
+        function,
+        "_faasm_zygote",
+        "prepare_with",
+    ))
+}
+
+fn or_error(expanded: Result<TokenStream, String>) -> TokenStream {
+    expanded.unwrap_or_else(|wrong| {
         format!("::core::compile_error!({wrong:?});")
             .parse()
             .unwrap_or_default()
     })
 }
 
-fn expanded(attribute: TokenStream, function: &TokenStream) -> Result<TokenStream, String> {
+/// The function as it is, and beside it what the host enters by that name.
+fn of_entry(
+    attribute: &TokenStream,
+    function: TokenStream,
+    export: &str,
+    enter: &str,
+) -> Result<TokenStream, String> {
+    if !attribute.is_empty() {
+        return Err("this attribute takes nothing".to_owned());
+    }
+    let name = name_of(function.clone())?;
+    let entry = format!("::ganglion::entry_point!({export:?}, ::ganglion::{enter}, {name});");
+    let entry: TokenStream = entry
+        .parse()
+        .map_err(|error| format!("cannot enter {name}: {error}"))?;
+    Ok(function.into_iter().chain(entry).collect())
+}
+
+fn of_main(attribute: TokenStream, function: &TokenStream) -> Result<TokenStream, String> {
     let rule = rule_of(attribute)?;
     let name = name_of(function.clone())?;
     // The function lies within the program's `main`, so that it may have that name too.

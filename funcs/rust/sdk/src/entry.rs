@@ -1,23 +1,82 @@
 //! How a call's input becomes the parameter of `main`, and what it returns the output and the code.
 
 use crate::{Failure, input, set_output};
+use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 /// Runs a function as a program's `main`: with the input, if it takes one; its answer is the output. `#[ganglion::main]` writes
 /// the call to this.
 pub fn run<Parameters>(function: impl Entry<Parameters>) -> ExitCode {
     #[cfg(not(target_arch = "wasm32"))]
-    crate::native::begin();
-    let code = match function.enter() {
-        Ok(()) => ExitCode::SUCCESS,
+    if !crate::native::begin() {
+        return ExitCode::FAILURE;
+    }
+    let code = ExitCode::from(code_of(function));
+    #[cfg(not(target_arch = "wasm32"))]
+    if !crate::native::end() {
+        return ExitCode::FAILURE;
+    }
+    code
+}
+
+/// Runs a function, and tells of a failure in the output.
+fn code_of<Parameters>(function: impl Entry<Parameters>) -> u8 {
+    match function.enter() {
+        Ok(()) => 0,
         Err(failure) => {
             set_output(format!("FAILED - {failure}").as_bytes());
-            ExitCode::from(failure.code())
+            failure.code()
         }
-    };
-    #[cfg(not(target_arch = "wasm32"))]
-    crate::native::end();
+    }
+}
+
+/// Runs a combiner as `run` does a function. `#[ganglion::combine]` writes the call to this.
+#[doc(hidden)]
+pub fn combine_with<Parameters>(function: impl Entry<Parameters>) -> i32 {
+    let code = code_of(function).into();
+    flush();
     code
+}
+
+/// Runs a preparation; says on stderr why it failed. `#[ganglion::zygote]` writes the call to this.
+#[doc(hidden)]
+pub fn prepare_with<T: Prepared>(function: impl FnOnce() -> T) -> i32 {
+    let result = function().result();
+    flush();
+    result.map_or_else(
+        |failure| {
+            eprintln!("{failure}");
+            failure.code().into()
+        },
+        |()| 0,
+    )
+}
+
+/// What was printed and no line's end came behind: behind `main` the library does that itself.
+fn flush() {
+    // Where nobody reads there is nobody to tell.
+    let _ = stdout().flush();
+}
+
+/// What a preparation can return.
+pub trait Prepared {
+    /// Whether the module is prepared.
+    ///
+    /// # Errors
+    /// The failure that it is.
+    fn result(self) -> Result<(), Failure>;
+}
+
+impl Prepared for () {
+    fn result(self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+impl<E: Into<Failure>> Prepared for Result<(), E> {
+    fn result(self) -> Result<(), Failure> {
+        self.map_err(Into::into)
+    }
 }
 
 /// A function without a parameter, or with one that can be made of an input.

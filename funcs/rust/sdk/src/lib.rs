@@ -28,9 +28,11 @@ mod object;
 pub mod state;
 mod storage;
 
-pub use entry::{Answer, Entry, FromInput, KeyAndArgument, run};
+pub use entry::{
+    Answer, Entry, FromInput, KeyAndArgument, Prepared, combine_with, prepare_with, run,
+};
 pub use error::{Error, Failure, Kind};
-pub use ganglion_macros::main;
+pub use ganglion_macros::{combine, main, zygote};
 pub use object::{Object, put};
 pub use storage::on_storage;
 
@@ -54,6 +56,20 @@ pub fn input() -> Vec<u8> {
 pub fn set_output(bytes: &[u8]) {
     // SAFETY: the bytes are readable for their length; a length of 2 GiB or more arrives as the same 32 bits.
     unsafe { host::write_output(bytes.as_ptr(), bytes.len() as c_long) };
+}
+
+/// Gives the host one more entry into the module; `#[ganglion::combine]` and `#[ganglion::zygote]` write it. Once per name.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! entry_point {
+    ($name:literal, $enter:path, $function:ident) => {
+        const _: () = {
+            #[unsafe(export_name = $name)]
+            extern "C" fn entry_point() -> i32 {
+                $enter($function)
+            }
+        };
+    };
 }
 
 /// Says how the host finds, in the input, the key of the object that a call is about: `"first-word"` (the input up to its

@@ -1,8 +1,7 @@
-//! A function as a program of this machine: `PROGRAM [INPUT]`. Without INPUT it is read from standard input, unless that is a terminal. The output
-//! goes to standard output.
+//! A function as a program of this machine: `PROGRAM [INPUT]`, as `funcs/native/main.c` has it.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{Write, stdout};
 use std::os::unix::ffi::OsStringExt;
 
 /// As in `funcs/native/host.h`.
@@ -13,37 +12,28 @@ struct Bytes {
 }
 
 unsafe extern "C" {
-    fn host_set_input(input: Bytes);
-    fn host_output() -> Bytes;
+    fn host_begin(argument: Bytes) -> bool;
+    fn host_end() -> bool;
 }
 
-pub fn begin() {
-    let mut input = std::env::args_os()
+/// Prepares the function, if it wants that, and takes its input. Says whether that went well.
+pub fn begin() -> bool {
+    let argument = std::env::args_os().nth(1).map(OsString::into_vec);
+    let bytes = argument.map_or(std::ptr::null_mut(), |mut argument| {
+        argument.push(0); // so that an empty one is somewhere too
+        argument.leak().as_mut_ptr()
+    });
+    let length = std::env::args_os()
         .nth(1)
-        .map(OsString::into_vec)
-        .unwrap_or_default();
-    if input.is_empty()
-        && !io::stdin().is_terminal()
-        && io::stdin().read_to_end(&mut input).is_err()
-    {
-        input.clear();
-    }
-    let input = input.leak();
-    let bytes = Bytes {
-        bytes: input.as_mut_ptr(),
-        length: input.len(),
-    };
-    // SAFETY: the bytes are never freed, and nobody here has them any more.
-    unsafe { host_set_input(bytes) };
+        .map_or(0, |argument| argument.len());
+    // SAFETY: the bytes are never freed and nobody here has them any more, or they are NULL; nothing else of the function has run.
+    unsafe { host_begin(Bytes { bytes, length }) }
 }
 
-pub fn end() {
+/// Writes the output. Says whether that went well.
+pub fn end() -> bool {
+    // What was printed comes before it. Where nobody reads there is nobody to tell.
+    let _ = stdout().flush();
     // SAFETY: there is no precondition.
-    let output = unsafe { host_output() };
-    if output.length != 0 {
-        // SAFETY: the host keeps so many bytes there until the next output is set, and none is from here on.
-        let bytes = unsafe { std::slice::from_raw_parts(output.bytes, output.length) };
-        // Where nobody reads there is nobody to tell.
-        let _ = io::stdout().write_all(bytes);
-    }
+    unsafe { host_end() }
 }

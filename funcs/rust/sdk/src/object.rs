@@ -74,15 +74,10 @@ impl Drop for Object {
 /// # Errors
 /// `Invalid` for the key, `Denied`, `Limit` beyond the store's largest object, `Storage`; the object is then as it was.
 pub fn put(key: &str, bytes: &[u8]) -> Result<(), Error> {
+    let length =
+        u32::try_from(bytes.len()).map_err(|_| Error::new(Kind::Limit, "write object", key))?;
     // SAFETY: key and bytes are readable for their lengths.
-    let code = unsafe {
-        host::put(
-            key.as_ptr(),
-            key.len() as u32,
-            bytes.as_ptr(),
-            bytes.len() as u32,
-        )
-    };
+    let code = unsafe { host::put(key.as_ptr(), key.len() as u32, bytes.as_ptr(), length) };
     if code == 0 {
         Ok(())
     } else {

@@ -6,13 +6,33 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// `word\tcount\n` for each different word, in the order of the words' bytes. A word is a maximal run of bytes that are not
 /// ASCII whitespace.
 pub fn wordcount(text: &[u8]) -> Vec<u8> {
-    let mut counts: HashMap<&[u8], u32, BuildHasherDefault<WordHasher>> = HashMap::default();
+    let mut counts = Counts::default();
     for word in text.split(|byte| is_whitespace(*byte)) {
         if !word.is_empty() {
             *counts.entry(word).or_default() += 1;
         }
     }
-    let mut counts: Vec<(&[u8], u32)> = counts.into_iter().collect();
+    lines_of(counts)
+}
+
+/// What `wordcount` gives of several texts together, from what it gives of each: one behind the other, in any order. Nothing where a
+/// line is no word and count.
+pub fn combined(answers: &[u8]) -> Option<Vec<u8>> {
+    let mut counts = Counts::default();
+    for line in answers.split_inclusive(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\n")?;
+        let tab = line.iter().rposition(|byte| *byte == b'\t')?;
+        let count: u64 = str::from_utf8(&line[tab + 1..]).ok()?.parse().ok()?;
+        let sum = counts.entry(&line[..tab]).or_default();
+        *sum = sum.checked_add(count)?;
+    }
+    Some(lines_of(counts))
+}
+
+type Counts<'a> = HashMap<&'a [u8], u64, BuildHasherDefault<WordHasher>>;
+
+fn lines_of(counts: Counts) -> Vec<u8> {
+    let mut counts: Vec<(&[u8], u64)> = counts.into_iter().collect();
     counts.sort_unstable_by_key(|(word, _)| *word);
 
     let text_bytes = counts.iter().map(|(word, _)| word.len() + 4).sum();

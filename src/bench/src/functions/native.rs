@@ -19,8 +19,8 @@ const MAIN: &str = include_str!("main.c");
 
 const COMPILERS: [&str; 2] = ["cc", "c++"];
 const FLAGS: [&str; 2] = ["-O3", "-DNDEBUG"];
-/// Where Debian has headers that are included by their plain names.
-const SYSTEM_HEADERS: [&str; 2] = ["/usr/include/eigen3", "/usr/include/stb"];
+/// Where Debian has the headers that are not included from `/usr/include`.
+const EIGEN_HEADERS: &str = "/usr/include/eigen3";
 
 /// Programs that were compiled.
 pub(super) struct Programs {
@@ -97,9 +97,7 @@ impl Programs {
         compile.args(FLAGS).args([standard, "-D_GNU_SOURCE", "-w"]);
         compile.arg("-I").arg(&self.folder);
         compile.arg("-I").arg(self.folder.join("include"));
-        for headers in SYSTEM_HEADERS {
-            compile.args(["-isystem", headers]);
-        }
+        compile.args(["-isystem", EIGEN_HEADERS]);
         compile
             .arg("-c")
             .arg(self.folder.join(source))

@@ -74,7 +74,7 @@ fn a_document_holds_the_output_even_when_it_is_no_text() {
 #[test]
 fn a_function_that_fails_ends_with_one_and_shows_what_it_printed() {
     let gateway = StandIn::answering(|_| {
-        let body = br#"{"error":{"kind":"Guest","message":"the function returned 3","exit_code":3,"stdout":"","stderr":"no such word\n"}}"#;
+        let body = br#"{"error":{"kind":"Guest","message":"the function returned 3","exit_code":3,"output":"FAILED - empty","stdout":"","stderr":"no such word\n"}}"#;
         answer(500, &RAN, body)
     });
     let people = run(&gateway.url, &["invoke", "ndp", "wc", "--explain"]);
@@ -85,10 +85,15 @@ fn a_function_that_fails_ends_with_one_and_shows_what_it_printed() {
         told.contains("no such word") && told.contains("returned 3") && told.contains("storage-1"),
         "{told}"
     );
+    assert!(told.contains("FAILED - empty"), "{told}");
     let error = &document(&run(&gateway.url, &["invoke", "ndp", "wc", "-o", "json"]))["error"];
     assert_eq!(
-        (&error["exit_code"], &error["stderr"]),
-        (&3.into(), &"no such word\n".into())
+        (&error["exit_code"], &error["stderr"], &error["output"]),
+        (
+            &3.into(),
+            &"no such word\n".into(),
+            &"FAILED - empty".into()
+        )
     );
 }
 

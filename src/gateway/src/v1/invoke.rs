@@ -18,8 +18,8 @@ use std::time::Duration;
 
 /// Runs a function on the body. The answer is the output that it set; if it set none, what it printed.
 ///
-/// A guest that traps, meets a limit or returns non-zero is a problem of kind `Guest` (500), with its exit code and the
-/// ends of what it printed.
+/// A guest that traps, meets a limit or returns non-zero is a problem of kind `Guest` (500), with its exit code, the
+/// beginning of its output and the ends of what it printed.
 #[utoipa::path(post, path = "/v1/functions/{tenant}/{name}/invoke", tag = "functions",
     params(("tenant" = String, Path), ("name" = String, Path),
         ("ndp" = Option<String>, Query, description = "`allow` (default), `forbid`: never on a storage node, or `prefer`: on storage wherever that is possible, for tests and measurements"),
@@ -78,7 +78,7 @@ fn answered(id: CallId, placed: &Placed) -> Response {
         None => output(answer.output.as_ref().unwrap_or(&answer.stdout).clone()),
         Some((code, error)) => Problem::from(error)
             .of_call(id)
-            .of_guest(code, &answer.stdout, &answer.stderr)
+            .of_guest(code, answer)
             .into_response(),
     };
     explain(response.headers_mut(), placed);

@@ -51,7 +51,7 @@ async fn a_guest_that_sets_no_output_answers_with_what_it_printed() {
 #[tokio::test]
 async fn a_failed_guest_is_a_problem_that_shows_what_it_left() {
     let house = house().await;
-    house.all_compute(Will::Return(3, ""));
+    house.all_compute(Will::Return(3, "FAILED - no such word"));
     let answer = house.invoke("reader", "?ndp=forbid", "x").await;
     assert_eq!(
         (
@@ -63,13 +63,14 @@ async fn a_failed_guest_is_a_problem_that_shows_what_it_left() {
     let problem_of = problem(answer).await;
     assert_eq!(problem_of["kind"], "Guest");
     assert_eq!(problem_of["exit_code"], 3);
+    assert_eq!(problem_of["output"], "FAILED - no such word");
     assert_eq!(problem_of["stdout"], "printed");
     assert_eq!(problem_of["stderr"], "a warning");
 
     house.all_compute(Will::Trap);
     let trapped = problem(house.invoke("reader", "?ndp=forbid", "x").await).await;
     assert_eq!(trapped["message"], "wasm trap: integer divide by zero");
-    assert!(trapped["exit_code"].is_null());
+    assert!(trapped["exit_code"].is_null() && trapped["output"].is_null());
 
     house.all_compute(Will::OutOfTime);
     assert_eq!(

@@ -38,14 +38,28 @@ async fn run(house: &House, job: Value) -> Value {
 }
 
 async fn ended(house: &House, location: &str) -> Value {
-    for _ in 0..6_000 {
+    eventually("the job ends", async || {
         let job: Value = house.get(location).await.json().await.unwrap();
-        if job["state"] != "running" {
-            return job;
+        (job["state"] != "running").then_some(job)
+    })
+    .await
+}
+
+/// Looks every few milliseconds until there is something, for half a minute.
+///
+/// # Panics
+/// With `what` then.
+async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let looking = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("the job does not end");
+    };
+    let found = tokio::time::timeout(Duration::from_secs(30), looking).await;
+    found.unwrap_or_else(|_| panic!("half a minute has gone by, and still not: {what}"))
 }
 
 async fn result(house: &House, job: &Value) -> Bytes {
@@ -296,12 +310,14 @@ async fn a_job_holds_few_objects_at_once_and_cancelling_drops_them() {
                 .map(|node| node.batches())
                 .sum::<usize>()
     };
-    let counted = async || {
-        house.get(&location).await.json::<Value>().await.unwrap()["objects"]["total"] == 3_000
-    };
-    while batches() < 6 || !counted().await {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually(
+        "two batches are at each node, and all keys known",
+        async || {
+            let job: Value = house.get(&location).await.json().await.unwrap();
+            (batches() >= 6 && job["objects"]["total"] == 3_000).then_some(())
+        },
+    )
+    .await;
     // Time in which a third batch would come, if one were sent.
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(batches(), 6, "two at each node");
@@ -319,16 +335,11 @@ async fn a_job_holds_few_objects_at_once_and_cancelling_drops_them() {
         202
     );
     assert_eq!(ended(&house, &location).await["state"], "cancelled");
-    while house.storage.hanging()
-        + house
-            .compute
-            .iter()
-            .map(|node| node.hanging())
-            .sum::<usize>()
-        > 0
-    {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually("no node has any of it", async || {
+        let mut nodes = house.compute.iter().chain([&house.storage]);
+        nodes.all(|node| node.hanging() == 0).then_some(())
+    })
+    .await;
     assert_eq!(house.get(&format!("{location}/result")).await.status(), 409);
     assert_eq!(
         house
