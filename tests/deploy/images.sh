@@ -7,7 +7,7 @@ images_ready=''
 need_images() {
     [[ -z $images_ready ]] || return 0
     local program=${PROGRAM_UNDER_TEST:-${CARGO_TARGET_DIR:-target}/release/ganglion}
-    if ! ldd "$program" 2>/dev/null | grep -q librados; then
+    if [[ $(ldd "$program" 2>/dev/null) != *librados* ]]; then
         echo "no program with the feature ceph at $program (PROGRAM_UNDER_TEST): cargo build --release --features ceph" >&2
         exit 1
     fi

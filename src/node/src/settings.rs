@@ -435,19 +435,12 @@ impl Settings {
 
     /// Whether something listens on the address from which Redis is reached, or has to tell it to others.
     pub(crate) fn needs_cluster_address(&self) -> bool {
-        let sites = [
-            (Site::Storage, Role::Storage),
-            (Site::Compute, Role::Compute),
-        ];
-        let own = sites.iter().filter(|(_, role)| self.node.is(*role));
-        let mut nodes = own.map(|(site, _)| self.site(*site));
-        let http = self
-            .listen
-            .http
-            .iter()
-            .filter(|_| self.node.is(Role::Gateway));
-        nodes.any(SiteSettings::needs_cluster_address)
-            || http.into_iter().any(ListenAddress::is_of_cluster)
+        let of_node =
+            |role, site: &SiteSettings| self.node.is(role) && site.needs_cluster_address();
+        let mut http = self.listen.http.iter();
+        of_node(Role::Storage, &self.storage)
+            || of_node(Role::Compute, &self.compute)
+            || (self.node.is(Role::Gateway) && http.any(ListenAddress::is_of_cluster))
     }
 
     /// The settings of a kind of node.

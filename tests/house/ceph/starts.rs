@@ -101,7 +101,7 @@ async fn a_gateway_says_by_its_socket_whether_it_takes_calls() {
     let (again, _) = command(&lab, "gateway", "60s");
     let _again = lab.spawn(again);
     until(async || health(&socket, &[]).0 == 0).await;
-    let (second, _) = command(&lab, "gateway", "0s");
+    let (second, _) = command(&lab, "gateway", "1s");
     let (code, told) = ended(lab.spawn(second));
     assert_eq!(code, Some(4), "{told}");
     assert!(told.contains("listen.health"), "{told}");

@@ -83,7 +83,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(crate) osd: Vec<u32>,
     /// How long to wait at the start for what is not there yet: Redis's host, Ceph's monitor, the pool, this host's OSDs
-    /// [default: 0s, it fails at once]
+    /// [default: it fails at once]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) wait_for: Option<Duration>,
     /// Deploy the bundled functions
