@@ -20,6 +20,33 @@ has_all_nodes() {
     equal "$(grep -cE '^storage-host-[012] .* up ' <<<"$said")" 3 && equal "$(grep -cE '^compute-.* up ' <<<"$said")" 2
 }
 
+# A worker that listens on every address of its host is told to others as the one from which Redis is reached.
+told_by_its_address() {
+    local address
+    docker run -d --name gl-everywhere --network gl_cluster -v gl_conf:/conf:ro -v gl_keys-client:/keys:ro \
+        -e GANGLION_REDIS_URL=redis://redis:6379 -e GANGLION_CEPH_CONF=/conf/ceph.conf -e GANGLION_NODE_NAME=everywhere \
+        -e GANGLION_CEPH_KEYRING=/keys/client.ganglion.keyring -e GANGLION_COMPUTE_LISTEN=0.0.0.0:7462 ganglion serve --role compute >/dev/null
+    address=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' gl-everywhere)
+    within 20 node_is_up compute-everywhere "$address:7462" || { docker logs gl-everywhere; return 1; }
+    docker rm --force --volumes gl-everywhere >/dev/null
+}
+node_is_up() { docker run --rm --network host ganglion node list | grep -E "^$1 +compute +$2 +up "; }
+
+# A process that hangs has its port open still.
+health_is_the_process_s_own_word() {
+    local id pid
+    id=$(container compute)
+    pid=$(docker inspect --format '{{.State.Pid}}' "$id")
+    docker exec "$id" ganglion health || return 1
+    kill -STOP "$pid"
+    if docker exec "$id" ganglion health; then
+        kill -CONT "$pid"
+        return 1
+    fi
+    kill -CONT "$pid"
+    within 10 docker exec "$id" ganglion health --ready
+}
+
 # Of every container: its user, its capabilities, and which keys it can see.
 least_privilege() {
     local service id
@@ -73,11 +100,13 @@ test_compose() {
     check "one command gives a whole cluster, healthy" compose_up
     echo "        in $((SECONDS - began)) s"
     check "three storage workers beside their OSDs and two compute workers are there" within 20 has_all_nodes
+    check "a worker on every address is told by that on the cluster's network" told_by_its_address
     check "the quick start's curl lines work" quick_start http://127.0.0.1:8080 http://127.0.0.1:8002
     check "a function and twelve objects" load_texts http://127.0.0.1:8002
     check "both sites give the same bytes" both_sites http://127.0.0.1:8080
     check "workers and gateway have no root, no capability, and one key" least_privilege
     check "that key opens one pool and no more" minimal_caps
+    check "a worker that hangs is unhealthy" health_is_the_process_s_own_word
     check "a storage worker crashes: every call ends right, and it is back" survives_crash_of storage-1
     check "a compute worker crashes: every call ends right, and it is back" survives_crash_of compute
     check "an OSD crashes: every call ends right, and it is back" survives_crash_of osd-2

@@ -7,7 +7,7 @@ images_ready=''
 need_images() {
     [[ -z $images_ready ]] || return 0
     local program=${PROGRAM_UNDER_TEST:-${CARGO_TARGET_DIR:-target}/release/ganglion}
-    if ! ldd "$program" 2>/dev/null | grep -q librados; then
+    if [[ $(ldd "$program" 2>/dev/null) != *librados* ]]; then
         echo "no program with the feature ceph at $program (PROGRAM_UNDER_TEST): cargo build --release --features ceph" >&2
         exit 1
     fi
@@ -19,7 +19,7 @@ need_images() {
     strip -o "$lab/context/ganglion" "$program"
     # At the same time: each mostly waits for packages.
     local pids=() pid
-    build ganglion deploy/Dockerfile --target prebuilt &
+    build_ganglion &
     pids+=($!)
     build ganglion-redis deploy/redis/Dockerfile &
     pids+=($!)
@@ -29,6 +29,13 @@ need_images() {
     docker save ganglion ganglion-ceph ganglion-redis >"$lab/storage.tar"
     docker save ganglion >"$lab/compute.tar"
     images_ready=1
+}
+
+# Of the program that is built already, as the Dockerfile's head tells.
+build_ganglion() {
+    build ganglion-runtime deploy/Dockerfile --target runtime || return 1
+    printf 'FROM ganglion-runtime\nCOPY ganglion /usr/local/bin/\n' >"$lab/context/prebuilt"
+    build ganglion "$lab/context/prebuilt"
 }
 
 build() {
@@ -97,6 +104,33 @@ runs_by_itself() {
     contains "$(docker run --rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges ganglion --version)" ganglion
 }
 
+# Whatever the password is: Redis reads its settings word by word.
+redis_takes_any_password() {
+    local id
+    printf '%s\n' 'two words, "quotes" and a \' >"$lab/password"
+    chmod 0444 "$lab/password"
+    id=$(docker run -d --network none --read-only --tmpfs /tmp --cap-drop ALL -e REDIS_PASSWORD_FILE=/password \
+        -v "$lab/password:/password:ro" ganglion-redis) || return 1
+    within 10 docker exec "$id" redis-entrypoint --health || { docker logs "$id"; return 1; }
+    contains "$(docker exec "$id" redis-cli ping)" NOAUTH || return 1
+    docker rm --force "$id" >/dev/null
+}
+
+container_says() { contains "$(docker logs "$1" 2>&1)" "$2"; }
+
+# A start that waits ends when it is told to, though it is the first process of its container.
+waiting_start_ends() {
+    local id began
+    id=$(docker run -d --network none -e GANGLION_REDIS_URL=redis://nobody:6379 -e GANGLION_COMPUTE_LISTEN=cluster:0 ganglion serve --role compute)
+    within 10 container_says "$id" 'waits for the way to Redis' || return 1
+    contains "$(docker exec "$id" ganglion health 2>&1)" 'waits for the way to Redis' || return 1
+    began=$SECONDS
+    docker stop --time 30 "$id" >/dev/null
+    ((SECONDS - began < 15)) || { echo "it took $((SECONDS - began)) s"; return 1; }
+    equal "$(docker inspect --format '{{.State.ExitCode}}' "$id")" 0 || return 1
+    docker rm "$id" >/dev/null
+}
+
 test_images() {
     engine_use here
     check "the Dockerfiles name only public bases" names_only_public_bases
@@ -104,5 +138,7 @@ test_images() {
     check "ganglion is under 150 MB beyond its base" ganglion_is_small
     check "each image has a user, a check and a title" no_image_has_root
     check "ganglion runs without capabilities on a read-only root" runs_by_itself
+    check "a start that waits says what for, and ends when it is told to" waiting_start_ends
+    check "Redis takes any password" redis_takes_any_password
     docker image ls --format '        {{.Repository}} {{.Size}}' | sort
 }

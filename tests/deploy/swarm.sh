@@ -34,9 +34,40 @@ need_swarm() {
 }
 
 swarm_labels() {
+    # A node cannot be both.
+    ! swarm/label --storage gl-h0,gl-h1 --compute gl-h1,gl-h2 >/dev/null 2>&1 || { echo "a node got two types"; return 1; }
     swarm/label --storage gl-h0,gl-h1 --compute gl-h2,gl-h3 || return 1
     equal "$(docker node inspect --format '{{.Spec.Labels.rank}} {{.Spec.Labels.type}} {{.Spec.Labels.name}}' gl-h0)" 'leader storage storage0' || return 1
     equal "$(docker node inspect --format '{{.Spec.Labels.type}} {{.Spec.Labels.name}}' gl-h3)" 'compute compute1'
+}
+
+# What a run left that ended between two keys is no part of the next one's.
+up_after_half_a_run() {
+    echo 'of another making' | docker secret create ganglion_ceph_mon - >/dev/null
+    swarm_up
+}
+
+# Another Ceph's keys are not taken in silence for those that the swarm has, nor the other way round.
+keeps_its_own_keys() {
+    echo '[global]' >"$lab/other.conf"
+    contains "$(swarm_up --ceph "$lab/other.conf" --keyring "$lab/other.conf" 2>&1)" 'swarm/down --forget'
+}
+
+# A gateway that hangs holds nobody up.
+status_beside_a_hung_gateway() {
+    local id said
+    id=$(task h2 gateway)
+    DOCKER_HOST=unix://$lab/h2/socket docker pause "$id" >/dev/null
+    said=$(timeout 30 nsenter --net=/var/run/netns/gl-h0 swarm/status) || { echo "$said"; return 1; }
+    DOCKER_HOST=unix://$lab/h2/socket docker unpause "$id" >/dev/null
+    contains "$said" 'no answer'
+}
+
+roots_are_read_only() {
+    local service
+    for service in $(docker stack services --format '{{.Name}}' ganglion); do
+        equal "$service $(docker service inspect --format '{{.Spec.TaskTemplate.ContainerSpec.ReadOnly}}' "$service")" "$service true" || return 1
+    done
 }
 
 # From the host's namespace, where the swarm's manager is reached by its socket and gateways by the bridge.
@@ -133,7 +164,7 @@ test_swarm() {
     need_swarm
     check "swarm/label says which node does what" swarm_labels
     began=$SECONDS
-    check "swarm/up deploys the stack, and gateways take calls" swarm_up
+    check "swarm/up deploys the stack, and gateways take calls" up_after_half_a_run
     echo "        in $((SECONDS - began)) s"
     check "swarm/status says that it is ready" swarm_status
     check "every service is where the labels say" within 20 all_in_their_places
@@ -143,6 +174,9 @@ test_swarm() {
     check "both sites give the same bytes" both_sites "${swarm_gateways[0]}"
     check "workers have no root, no capability, and one key of minimal caps" workers_have_one_key
     check "Redis asks for its password" redis_asks_for_a_password
+    check "every container's root is read-only" roots_are_read_only
+    check "swarm/up does not take another Ceph's keys for its own" keeps_its_own_keys
+    check "swarm/status ends though a gateway hangs" status_beside_a_hung_gateway
     check "docker service scale ganglion_compute=5" scales
     check "an update of the compute workers loses no call" updates_while_calls_run compute
     check "an update of the storage workers loses no call" updates_while_calls_run storage

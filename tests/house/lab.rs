@@ -82,7 +82,7 @@ fn settings(folder: &Path, change: impl FnOnce(&mut Settings)) -> Settings {
         data: folder.join("data"),
         ..Settings::default()
     };
-    settings.listen.http = vec![([127, 0, 0, 1], 0).into()];
+    settings.listen.http = vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()];
     change(&mut settings);
     settings
 }

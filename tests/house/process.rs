@@ -1,6 +1,7 @@
 //! The program, run as users run it: in processes of its own.
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -34,6 +35,12 @@ pub(crate) fn program() -> PathBuf {
             .then(|| message["executable"].as_str().map(PathBuf::from))?
     });
     executables.next_back().expect("cargo names what it built")
+}
+
+/// A port that nobody has at the moment.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 /// A running program, ended by its pid when the test is over.

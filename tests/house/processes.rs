@@ -1,17 +1,10 @@
 //! Processes with roles that know each other from a list, and keep objects in files.
 
 use crate::api::Api;
-use crate::process::{Running, program};
+use crate::process::{Running, free_port, program};
 use reqwest::StatusCode;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
-
-/// A port that nobody has at the moment.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
 
 fn serve(folder: &Path, name: &str, words: &[&str], peers: &[String], told: &str) -> Running {
     let mut command = Command::new(program());

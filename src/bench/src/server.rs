@@ -96,7 +96,10 @@ pub(crate) struct Ready {
 pub async fn server(options: ServerOptions) -> Result<()> {
     let settings = Settings {
         data: options.data,
-        listen: ListenSettings { http: Vec::new() },
+        listen: ListenSettings {
+            http: Vec::new(),
+            ..ListenSettings::default()
+        },
         ..Settings::default()
     };
     let process = Process::new(settings)?;

@@ -3,10 +3,13 @@
 //! Each function runs to the end of its command and handles its own signals. An error that has a
 //! [`ganglion_types::Error`] in its chain ends the program with that error's exit code.
 
-use crate::args::{Command, NodeOptions, ServeArgs, UpArgs};
+use crate::args::{Command, HealthArgs, NodeOptions, ServeArgs, UpArgs};
+use crate::failure::{Failure, Outcome};
 use crate::output::Ui;
 use anyhow::{Context, Result, bail};
-use ganglion_node::{Process, Role, Service, Settings, Topology, start_logging, termination};
+use ganglion_node::{
+    HealthReport, Process, Role, Service, Settings, Topology, start_logging, termination,
+};
 use ganglion_types::Error;
 use serde::Serialize;
 use serde_json::Value;
@@ -45,7 +48,7 @@ pub(crate) async fn up(args: &UpArgs, ui: &Ui) -> Result<()> {
     };
     let cluster = Service::cluster(Process::new(settings)?, topology).await?;
     if !args.no_functions {
-        cluster.frontend()?.upload_bundled().await?;
+        cluster.upload_bundled().await?;
     }
     ui.note(format_args!(
         "a gateway, {} compute and {} storage nodes are up",
@@ -58,11 +61,46 @@ pub(crate) async fn up(args: &UpArgs, ui: &Ui) -> Result<()> {
 pub(crate) async fn serve(args: &ServeArgs, ui: &Ui) -> Result<()> {
     let settings = settings_to_serve(args)?;
     start_logging(&settings.log)?;
-    let service = Service::start(Process::new(settings)?).await?;
-    if args.functions {
-        service.frontend()?.upload_bundled().await?;
-    }
+    // A start may wait, and the first process of a container ends on no signal that it does not look for.
+    let service = tokio::select! {
+        service = started(settings, args.functions) => service?,
+        signal = termination() => {
+            ui.note(format_args!("{}: it had not started", signal?));
+            return Ok(());
+        }
+    };
     until_told(service, ui).await
+}
+
+async fn started(settings: Settings, functions: bool) -> Result<Service> {
+    let service = Service::start(Process::new(settings)?).await?;
+    if functions {
+        service.upload_bundled().await?;
+    }
+    Ok(service)
+}
+
+/// How another process of this machine is, by its own word.
+pub(crate) async fn health(args: &HealthArgs, ui: &Ui) -> Outcome<()> {
+    let socket = match &args.socket {
+        Some(socket) => socket.clone(),
+        None => Settings::load(None)?.listen.health,
+    };
+    if socket.as_os_str().is_empty() {
+        return Err(Failure::invalid(
+            "no process says how it is: the setting listen.health is empty",
+        ));
+    }
+    let report = HealthReport::of(&socket).await?;
+    let why = report.reasons.join("; ");
+    if !report.started || (args.ready && !why.is_empty()) {
+        return Err(Error::unavailable(why).into());
+    }
+    let told = match why.is_empty() {
+        true => "takes calls".to_owned(),
+        false => format!("takes no calls: {why}"),
+    };
+    ui.result(&report, told)
 }
 
 /// Says where a process listens, and ends it in order when it is told to.
@@ -106,7 +144,10 @@ fn settings_to_serve(args: &ServeArgs) -> Result<Settings> {
     if let Some(url) = &args.redis {
         settings.redis.url.clone_from(url);
     }
-    if let Some(listen) = args.listen {
+    if let Some(time) = args.wait_for {
+        settings.node.wait_for = time;
+    }
+    if let Some(listen) = args.listen.clone() {
         match settings.node.roles.as_slice() {
             roles if !roles.contains(&Role::Compute) => settings.storage.listen = listen,
             roles if !roles.contains(&Role::Storage) => settings.compute.listen = listen,

@@ -12,6 +12,7 @@ use ganglion_store::PutOptions;
 use ganglion_types::{Error, ObjectKey};
 use reqwest::Client;
 use serde::Serialize;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
@@ -56,7 +57,7 @@ pub(crate) async fn demo(args: &DemoArgs, ui: &Ui) -> Result<()> {
         data: folder.path().to_owned(),
         ..Settings::default()
     };
-    settings.listen.http = vec![([127, 0, 0, 1], 0).into()];
+    settings.listen.http = vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()];
     // Ended, by being dropped, after everything that uses it.
     let ceph = match args.ceph {
         true => Some(start_ceph(folder.path(), ui).await?),

@@ -101,6 +101,7 @@ async fn run(command: &Command, cli: &Cli, ui: &Ui) -> Outcome<u8> {
     match command {
         Command::Up(args) => cluster::up(args, ui).await?,
         Command::Serve(args) => cluster::serve(args, ui).await?,
+        Command::Health(args) => cluster::health(args, ui).await?,
         Command::Demo(args) => demo::demo(args, ui).await?,
         Command::Bench(command) => bench::run(command, ui).await?,
         Command::BenchServer(args) => bench::serve(args).await?,

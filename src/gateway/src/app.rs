@@ -93,6 +93,11 @@ impl Gateway {
         Self { app: Arc::new(app) }
     }
 
+    /// Why it takes no calls now, as `/readyz` says; empty when it does. Asks the object store.
+    pub async fn reasons_not_ready(&self) -> Vec<String> {
+        health::reasons(&self.app).await
+    }
+
     /// All routes of both dialects.
     ///
     /// Only the Faasm dialect answers with permissive CORS headers, as Faasm does; `/v1`, which can also delete, is not

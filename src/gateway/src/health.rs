@@ -43,7 +43,7 @@ pub(crate) async fn ready(State(app): State<Shared>) -> Response {
     (status, Json(Readiness { ready, reasons })).into_response()
 }
 
-async fn reasons(app: &App) -> Vec<String> {
+pub(crate) async fn reasons(app: &App) -> Vec<String> {
     let mut reasons = Vec::new();
     if app.drain.is_draining() {
         reasons.push("draining".to_owned());

@@ -7,9 +7,12 @@ use crate::options::MembershipOptions;
 use ganglion_types::{Ambient, Error, Result};
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind, Value,
+    AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind,
+    Value,
 };
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 
 /// Messages that wait for the watcher; beyond that they are lost, and the next look tells the same.
@@ -26,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) connection: watch::Sender<Option<MultiplexedConnection>>,
     client: redis::Client,
     address: String,
+    /// Where it is, unless on a Unix socket.
+    host: Option<(String, u16)>,
 }
 
 /// What others publish, or the end of a connection.
@@ -47,10 +52,26 @@ impl Shared {
             ))
         };
         let url = options.url.as_str().into_connection_info().map_err(wrong)?;
-        let protocol = url.redis_settings().clone();
-        let url = url.set_redis_settings(protocol.set_protocol(ProtocolVersion::RESP3));
+        let mut settings = url
+            .redis_settings()
+            .clone()
+            .set_protocol(ProtocolVersion::RESP3);
+        if let Some(password) = &options.password {
+            if settings.password().is_some() {
+                return Err(Error::invalid(
+                    "redis.url has a password, and so has redis.password_file: one of them is to be empty",
+                ));
+            }
+            settings = settings.set_password(password);
+        }
+        let url = url.set_redis_settings(settings);
         let address = url.addr().to_string();
+        let host = match url.addr() {
+            ConnectionAddr::Tcp(host, port) => Some((host.clone(), *port)),
+            _ => None,
+        };
         Ok(Self {
+            host,
             client: redis::Client::open(url).map_err(wrong)?,
             commands: Commands::of(&options.cluster),
             health: Health::unknown(ambient.clone(), address.clone()),
@@ -60,6 +81,36 @@ impl Shared {
             ambient,
             address,
         })
+    }
+
+    /// The address of this host from which the Redis is reached. Nothing is sent to it.
+    ///
+    /// # Errors
+    /// `Unavailable` when its name is not known, within `redis.command_time`, or no route leads there; `Invalid` for one on a
+    /// Unix socket.
+    pub(crate) async fn address_towards(&self) -> Result<IpAddr> {
+        let Some((host, port)) = &self.host else {
+            return Err(Error::invalid(
+                "redis.url is a Unix socket, which is reached from no address",
+            ));
+        };
+        let failed = |why: std::io::Error| {
+            Error::unavailable(format!("no way to Redis at {}: {why}", self.address))
+        };
+        let looked_up = tokio::net::lookup_host((host.as_str(), *port));
+        let looked_up = tokio::time::timeout(self.options.command_time, looked_up).await;
+        let found = looked_up.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+        let found: Vec<SocketAddr> = found.map_err(failed)?.collect();
+        let unspecified = match found.first() {
+            Some(SocketAddr::V6(_)) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+            _ => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        };
+        let reached = async {
+            let socket = UdpSocket::bind(unspecified).await?;
+            socket.connect(found.as_slice()).await?;
+            socket.local_addr()
+        };
+        Ok(reached.await.map_err(failed)?.ip())
     }
 
     /// A new connection that hears what nodes publish.

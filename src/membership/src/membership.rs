@@ -7,6 +7,7 @@ use crate::known::Roster;
 use crate::options::MembershipOptions;
 use crate::watcher::watch;
 use ganglion_types::{Ambient, Announcement, Result};
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
@@ -61,6 +62,16 @@ impl Membership {
             drop(watcher);
             left
         }
+    }
+
+    /// The address of this host from which the Redis is reached, which is on the network of the cluster whatever other networks the
+    /// host has. Nothing is sent.
+    ///
+    /// # Errors
+    /// `Unavailable` when the name of its host is not known, within `redis.command_time`, or no route leads there; `Invalid` for a
+    /// Redis on a Unix socket.
+    pub async fn address_towards(&self) -> Result<IpAddr> {
+        self.shared.address_towards().await
     }
 
     /// All nodes, as last seen; empty before the first look. The receiver wakes when anything about anybody has changed, a

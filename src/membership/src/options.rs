@@ -3,11 +3,13 @@
 use ganglion_types::{Error, Result};
 use std::time::Duration;
 
-/// Where the Redis is, and the times of a membership, each from 1 ms to a day.
-#[derive(Clone, Debug)]
+/// Where the Redis is, and the times of a membership, each from 1 ms to a day. It has a password in it, so it cannot be printed.
+#[derive(Clone)]
 pub struct MembershipOptions {
     /// `redis://host:port/database`, with `user:password@` before the host where it asks for them. `redis.url`.
     pub url: String,
+    /// What a Redis that asks for a password is given, where the URL has none. `redis.password_file`.
+    pub password: Option<String>,
     /// Begins every key, so that clusters can share a Redis: 1 to 64 of `A-Z a-z 0-9 . _ -`. `redis.cluster`.
     pub cluster: String,
     /// How often a node claims its entry anew; all entries are looked at twice as often. `redis.heartbeat`.
@@ -26,6 +28,7 @@ impl Default for MembershipOptions {
     fn default() -> Self {
         Self {
             url: "redis://127.0.0.1:6379".to_owned(),
+            password: None,
             cluster: "ganglion".to_owned(),
             heartbeat: Duration::from_secs(1),
             expiry: Duration::from_secs(3),

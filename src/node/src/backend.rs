@@ -1,11 +1,12 @@
 //! The workers of a process, and the servers through which other nodes reach them.
 
+use crate::listen::ListenAddress;
 use crate::process::Process;
 use ganglion_store::ObjectStore;
 use ganglion_transport::{Identity, Server, ServerParts};
 use ganglion_types::{Error, Neighbours, NodeId, Result, Site};
 use ganglion_worker::{Worker, WorkerParts};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -106,17 +107,21 @@ impl Backend {
     }
 }
 
-/// A socket for other nodes.
+/// A socket for other nodes. `cluster` is the address from which Redis is reached.
 ///
 /// # Errors
 /// `Unavailable`, naming the setting, when the address cannot be had.
-pub(crate) async fn listen(site: Site, address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+pub(crate) async fn listen(
+    site: Site,
+    address: &ListenAddress,
+    cluster: Option<IpAddr>,
+) -> Result<(TcpListener, SocketAddr)> {
     let failed = |error: std::io::Error| {
         Error::unavailable(format!(
             "cannot listen on {address} for other nodes (setting {site}.listen, flag --listen): {error}"
         ))
     };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = address.bind(cluster).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
 }

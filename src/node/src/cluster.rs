@@ -5,6 +5,8 @@ use crate::ceph::Ceph;
 use crate::directory::{peer, placed};
 use crate::files;
 use crate::frontend::Frontend;
+use crate::health::{Health, HealthSocket};
+use crate::patience::Patience;
 use crate::process::Process;
 use crate::roles::Entry;
 use crate::service::{Announcements, Service};
@@ -13,6 +15,7 @@ use ganglion_store::ObjectStore;
 use ganglion_transport::Identity;
 use ganglion_types::{Error, NodeId, Result, Site};
 use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
@@ -44,6 +47,8 @@ impl Service {
                 "a cluster needs at least one compute node and one storage node",
             ));
         }
+        let health = Health::new();
+        let socket = HealthSocket::open(&process.settings.listen.health, health.clone())?;
         let mut nodes = listen_all(Site::Storage, topology.storage).await?;
         nodes.extend(listen_all(Site::Compute, topology.compute).await?);
         let entries: Vec<Entry> = nodes.iter().map(|node| node.entry.clone()).collect();
@@ -61,13 +66,17 @@ impl Service {
             backend.serve(&process, &worker, listener, own)?;
         }
         let seen = objects.of_gateway(&process, &me, &entries)?;
-        let frontend = Frontend::open(&process, seen, peers).await?;
+        let frontend = Frontend::open(&process, seen, peers, None).await?;
+        health.serves(Some(frontend.gateway().clone()));
         Ok(Self {
-            process,
             frontend: Some(frontend),
             backend,
             announcements: Announcements::new(),
             node_addresses: Vec::new(),
+            patience: Patience::new(&process, health.clone()),
+            health,
+            _socket: socket,
+            process,
         })
     }
 }
@@ -76,7 +85,8 @@ impl Service {
 async fn listen_all(site: Site, count: usize) -> Result<Vec<Listening>> {
     let mut listening = Vec::with_capacity(count);
     for index in 0..count {
-        let (listener, address) = listen(site, ([127, 0, 0, 1], 0).into()).await?;
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into();
+        let (listener, address) = listen(site, &free, None).await?;
         let entry = Entry {
             node: NodeId::new(format!("{site}-{index}"))?,
             site,

@@ -1,12 +1,13 @@
 //! The gateway of a process, and its listeners.
 
 use crate::bundled::BUNDLED;
+use crate::listen::ListenAddress;
 use crate::process::Process;
 use ganglion_gateway::{Drain, Gateway, GatewayParts, Peers, serve};
 use ganglion_registry::{Catalog, Modules};
 use ganglion_store::ObjectStore;
 use ganglion_types::{CallIds, Error, FunctionRef, Result};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -30,7 +31,8 @@ pub struct Frontend {
 }
 
 impl Frontend {
-    /// Listens on `listen.http` and places calls on `peers`, which the caller may replace.
+    /// Listens on `listen.http` and places calls on `peers`, which the caller may replace. `cluster` is the address from which Redis
+    /// is reached.
     ///
     /// # Errors
     /// `Unavailable` when an address cannot be had.
@@ -38,6 +40,7 @@ impl Frontend {
         process: &Arc<Process>,
         objects: Arc<dyn ObjectStore>,
         peers: Arc<Peers>,
+        cluster: Option<IpAddr>,
     ) -> Result<Self> {
         let settings = &process.settings;
         let catalog = Arc::new(Catalog::new(
@@ -61,8 +64,8 @@ impl Frontend {
         let (listeners, stop) = (TaskTracker::new(), CancellationToken::new());
         let mut addresses = Vec::new();
         for address in &settings.listen.http {
-            let listener = listen(*address).await?;
-            addresses.push(listener.local_addr().unwrap_or(*address));
+            let (listener, bound) = listen(address, cluster).await?;
+            addresses.push(bound);
             let served = settings.http.serve(settings.drain.grace);
             let (router, stop) = (gateway.router(), stop.clone());
             listeners.spawn(async move { serve(listener, router, served, stop.cancelled()).await });
@@ -126,10 +129,16 @@ impl Frontend {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
+async fn listen(
+    address: &ListenAddress,
+    cluster: Option<IpAddr>,
+) -> Result<(TcpListener, SocketAddr)> {
+    let failed = |error: std::io::Error| {
         Error::unavailable(format!(
             "cannot listen on {address} (setting listen.http, flag --http): {error}"
         ))
-    })
+    };
+    let listener = address.bind(cluster).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
 }

@@ -5,7 +5,7 @@ use bytesize::ByteSize;
 use ganglion_membership::MembershipOptions;
 use ganglion_types::{Error, NodeId, Result, Site};
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -44,6 +44,9 @@ pub struct NodeSettings {
     pub roles: Vec<Role>,
     /// What its nodes are called: `compute-NAME`, `storage-NAME`. Empty: the host's name.
     pub name: String,
+    /// How long a start waits for what is not there yet: Redis's host, Ceph's monitor, the pool, the OSDs of this host.
+    #[serde(with = "duration")]
+    pub wait_for: Duration,
 }
 
 /// The other nodes, by hand.
@@ -61,6 +64,8 @@ pub struct ClusterSettings {
 pub struct RedisSettings {
     /// `redis://HOST:PORT`; empty: none.
     pub url: String,
+    /// A file with the password that it asks for, in place of one in the URL; empty: none.
+    pub password_file: PathBuf,
     /// What its keys begin with: clusters that share a Redis have different ones.
     pub cluster: String,
     /// How often a node says that it lives.
@@ -117,6 +122,7 @@ impl Default for NodeSettings {
         Self {
             roles: vec![Role::Gateway, Role::Compute, Role::Storage],
             name: String::new(),
+            wait_for: Duration::ZERO,
         }
     }
 }
@@ -125,6 +131,7 @@ impl Default for RedisSettings {
     fn default() -> Self {
         Self {
             url: String::new(),
+            password_file: PathBuf::new(),
             cluster: "ganglion".into(),
             heartbeat: Duration::from_secs(1),
             expiry: Duration::from_secs(3),
@@ -175,15 +182,36 @@ impl RedisSettings {
         !self.url.is_empty()
     }
 
-    pub(crate) fn options(&self) -> MembershipOptions {
-        MembershipOptions {
+    /// # Errors
+    /// `Invalid` when there is no password in `redis.password_file`.
+    pub(crate) fn options(&self) -> Result<MembershipOptions> {
+        Ok(MembershipOptions {
             url: self.url.clone(),
+            password: self.password()?,
             cluster: self.cluster.clone(),
             heartbeat: self.heartbeat,
             expiry: self.expiry,
             command_time: self.command_time,
             backoff_min: self.backoff_min,
             backoff_max: self.backoff_max,
+        })
+    }
+
+    /// The file's first line.
+    fn password(&self) -> Result<Option<String>> {
+        if self.password_file.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let unread = |why: &dyn std::fmt::Display| {
+            Error::invalid(format!(
+                "no password in {} (setting redis.password_file): {why}",
+                self.password_file.display()
+            ))
+        };
+        let text = std::fs::read_to_string(&self.password_file).map_err(|error| unread(&error))?;
+        match text.lines().next() {
+            Some(password) if !password.is_empty() => Ok(Some(password.to_owned())),
+            _ => Err(unread(&"its first line is empty")),
         }
     }
 }
@@ -254,20 +282,29 @@ fn read_entry(text: &str) -> Result<Entry> {
     })
 }
 
-/// The address that others are told: the one that is set, or the one that was bound.
+/// The address that others are told: the one that is set, or the one that was bound; of all of them the one from which Redis is reached,
+/// `cluster`.
 ///
 /// # Errors
-/// `Invalid` when every address of the host was bound and none is set to be told.
-pub(crate) fn advertised(site: Site, set: &str, bound: SocketAddr) -> Result<String> {
+/// `Invalid` when every address of the host was bound, and Redis is reached over loopback, where no other host finds this one.
+pub(crate) fn advertised(
+    site: Site,
+    set: &str,
+    bound: SocketAddr,
+    cluster: IpAddr,
+) -> Result<String> {
     if !set.is_empty() {
         return Ok(set.to_owned());
     }
-    if bound.ip().is_unspecified() {
+    if !bound.ip().is_unspecified() {
+        return Ok(bound.to_string());
+    }
+    if cluster.is_loopback() {
         return Err(Error::invalid(format!(
-            "{site}.listen = {bound} is every address of this host: set {site}.advertise to the one that other nodes reach"
+            "{site}.listen = {bound} is every address of this host, and Redis is reached over loopback: set {site}.advertise to the address that other nodes reach"
         )));
     }
-    Ok(bound.to_string())
+    Ok(SocketAddr::new(cluster, bound.port()).to_string())
 }
 
 pub(crate) fn host_name() -> String {
@@ -309,11 +346,46 @@ mod tests {
     }
 
     #[test]
-    fn every_address_is_no_address_to_tell() {
-        let bound: SocketAddr = "0.0.0.0:7461".parse().unwrap();
-        assert!(advertised(Site::Storage, "", bound).is_err());
-        assert_eq!(advertised(Site::Storage, "box:1", bound).unwrap(), "box:1");
-        let one = "10.0.0.1:7461".parse().unwrap();
-        assert_eq!(advertised(Site::Storage, "", one).unwrap(), "10.0.0.1:7461");
+    fn of_every_address_others_are_told_the_one_from_which_redis_is_reached() {
+        let told = |set: &str, bound: &str, cluster: &str| {
+            let (bound, cluster) = (bound.parse().unwrap(), cluster.parse().unwrap());
+            advertised(Site::Storage, set, bound, cluster)
+        };
+        assert_eq!(told("box:1", "0.0.0.0:7461", "10.0.0.1").unwrap(), "box:1");
+        assert_eq!(told("", "10.0.0.2:7", "10.0.0.1").unwrap(), "10.0.0.2:7");
+        assert_eq!(
+            told("", "0.0.0.0:7461", "10.0.0.1").unwrap(),
+            "10.0.0.1:7461"
+        );
+        assert_eq!(told("", "[::]:7461", "fd00::1").unwrap(), "[fd00::1]:7461");
+        let refused = told("", "0.0.0.0:7461", "127.0.0.1").unwrap_err();
+        assert!(refused.message().contains("storage.advertise"), "{refused}");
+    }
+
+    #[test]
+    fn a_password_is_the_first_line_of_its_file_and_no_password_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        let redis = RedisSettings {
+            password_file: file.clone(),
+            ..RedisSettings::default()
+        };
+        for (text, found) in [
+            ("secret\n", Some("secret")),
+            ("se cret", Some("se cret")),
+            ("\n", None),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let password = redis.password();
+            assert_eq!(
+                password.as_ref().ok().and_then(|read| read.as_deref()),
+                found,
+                "{password:?}"
+            );
+        }
+        std::fs::remove_file(&file).unwrap();
+        let error = redis.password().unwrap_err();
+        assert!(error.message().contains("redis.password_file"), "{error}");
+        assert_eq!(RedisSettings::default().password().unwrap(), None);
     }
 }

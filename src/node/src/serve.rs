@@ -13,7 +13,9 @@ use crate::directory::placed;
 use crate::files;
 use crate::follow::Follower;
 use crate::frontend::Frontend;
+use crate::health::{Health, HealthSocket};
 use crate::local_peer::LocalPeer;
+use crate::patience::Patience;
 use crate::process::Process;
 use crate::roles::{Entry, Role, advertised, host_name};
 use crate::service::{Announcements, Service};
@@ -23,6 +25,7 @@ use ganglion_store::ObjectStore;
 use ganglion_transport::Identity;
 use ganglion_types::{Error, NodeId, Peer, Result, Site};
 use ganglion_worker::Worker;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What the others of a cluster are known by.
@@ -48,14 +51,22 @@ impl Service {
     /// `Invalid` for settings that do not go together, naming them; `Unavailable` when an address cannot be had, the data folder
     /// is in use, or Ceph cannot be reached.
     pub async fn start(process: Arc<Process>) -> Result<Self> {
+        let health = Health::new();
+        let socket = HealthSocket::open(&process.settings.listen.health, health.clone())?;
+        let patience = Patience::new(&process, health.clone());
         let others = Others::open(&process)?;
         let ids = Ids::of(&process, &others)?;
-        let objects = Objects::open(&process, &others, &ids).await?;
+        let cluster = others.address_towards(&process, &patience).await?;
+        let open = async || Objects::open(&process, &others, &ids).await;
+        let objects = patience.until("the objects", open).await?;
         let mut service = Self {
             frontend: None,
             backend: Backend::new(),
             announcements: Announcements::new(),
             node_addresses: Vec::new(),
+            patience,
+            health,
+            _socket: socket,
             process,
         };
         // The workers are made before the others are known, and hand the middle of calls to whoever is in it then.
@@ -67,7 +78,7 @@ impl Service {
         ] {
             if service.process.settings.node.is(role) {
                 let worker = service
-                    .work(site, &ids, &objects, &others, peers.clone())
+                    .work(site, &ids, &objects, &others, cluster, peers.clone())
                     .await?;
                 own.push(Arc::new(LocalPeer(worker)));
             }
@@ -84,9 +95,14 @@ impl Service {
             .follow(others.entries, others.membership, &service.announcements)
             .await?;
         if service.process.settings.node.is(Role::Gateway) {
-            let frontend = Frontend::open(&service.process, objects.all.clone(), peers);
+            let frontend = Frontend::open(&service.process, objects.all.clone(), peers, cluster);
             service.frontend = Some(frontend.await?);
         }
+        let gateway = service
+            .frontend
+            .as_ref()
+            .map(|frontend| frontend.gateway().clone());
+        service.health.serves(gateway);
         Ok(service)
     }
 
@@ -97,6 +113,7 @@ impl Service {
         ids: &Ids,
         objects: &Objects,
         others: &Others,
+        cluster: Option<IpAddr>,
         peers: Arc<Peers>,
     ) -> Result<Worker> {
         let process = self.process.clone();
@@ -108,7 +125,7 @@ impl Service {
             return Ok(worker);
         }
         let set = process.settings.site(site);
-        let (listener, bound) = listen(site, set.listen).await?;
+        let (listener, bound) = listen(site, &set.listen, cluster).await?;
         self.node_addresses.push(bound);
         let own = objects.own.clone().filter(|_| site == Site::Storage);
         self.backend.serve(&process, &worker, listener, own)?;
@@ -117,7 +134,8 @@ impl Service {
                 Site::Storage => objects.osds.clone(),
                 Site::Compute => Vec::new(),
             };
-            let address = advertised(site, &set.advertise, bound)?;
+            let cluster = cluster.unwrap_or(bound.ip());
+            let address = advertised(site, &set.advertise, bound, cluster)?;
             self.announce(membership, &worker, address, osds);
         }
         Ok(worker)
@@ -148,7 +166,7 @@ impl Others {
         let entries = settings.cluster.entries()?;
         let membership = match settings.redis.is_set() {
             true => Some(Membership::open(
-                settings.redis.options(),
+                settings.redis.options()?,
                 process.ambient(),
             )?),
             false => None,
@@ -169,6 +187,22 @@ impl Others {
             ));
         }
         Ok(others)
+    }
+
+    /// The address of this host from which Redis is reached, where it has to be known: something listens there, or on every address.
+    async fn address_towards(
+        &self,
+        process: &Process,
+        patience: &Patience,
+    ) -> Result<Option<IpAddr>> {
+        let Some(membership) = &self.membership else {
+            return Ok(None);
+        };
+        if !process.settings.needs_cluster_address() {
+            return Ok(None);
+        }
+        let towards = async || membership.address_towards().await;
+        patience.until("the way to Redis", towards).await.map(Some)
     }
 
     fn are_none(&self) -> bool {

@@ -2,6 +2,8 @@
 
 use crate::backend::Backend;
 use crate::frontend::Frontend;
+use crate::health::{Health, HealthSocket};
+use crate::patience::Patience;
 use crate::process::Process;
 use ganglion_types::{Error, Result};
 use std::net::SocketAddr;
@@ -18,6 +20,9 @@ pub struct Service {
     pub(crate) announcements: Announcements,
     /// Where the workers listen for other nodes.
     pub(crate) node_addresses: Vec<SocketAddr>,
+    pub(crate) patience: Patience,
+    pub(crate) health: Health,
+    pub(crate) _socket: Option<HealthSocket>,
 }
 
 /// The tasks that tell others of this process's nodes.
@@ -71,6 +76,18 @@ impl Service {
         frontend.ok_or_else(|| Error::invalid("this process is no gateway (setting node.roles)"))
     }
 
+    /// Uploads the bundled functions under the tenant `ndp`; waits, within `node.wait_for`, until the store takes them.
+    ///
+    /// # Errors
+    /// As [`Frontend::upload_bundled`]; `Invalid` where it is no gateway.
+    pub async fn upload_bundled(&self) -> Result<()> {
+        let frontend = self.frontend()?;
+        let upload = async || frontend.upload_bundled().await;
+        self.patience.until("the bundled functions", upload).await?;
+        self.health.serves(Some(frontend.gateway().clone()));
+        Ok(())
+    }
+
     /// Where its workers listen for other nodes, with the ports that the kernel chose.
     pub fn node_addresses(&self) -> &[SocketAddr] {
         &self.node_addresses
@@ -90,6 +107,7 @@ impl Service {
     /// Ends it in order: others are told that its nodes leave; new calls are refused with 503 while running ones finish,
     /// within `drain.grace`; then the listeners close, then the nodes. Returns whether everything had finished.
     pub async fn shutdown(self) -> bool {
+        self.health.drains();
         let grace = self.process.settings.drain.grace;
         self.announcements.end().await;
         let answered = match self.frontend {

@@ -4,8 +4,9 @@
 //! first underscore behind the prefix is the dot: `GANGLION_LIMITS_CALL_TIME` is `limits.call_time`.
 
 use crate::duration;
+use crate::listen::ListenAddress;
 use crate::network::{HttpSettings, LinkOptions, ServerSettings};
-use crate::roles::{CephSettings, ClusterSettings, NodeSettings, RedisSettings};
+use crate::roles::{CephSettings, ClusterSettings, NodeSettings, RedisSettings, Role};
 use bytesize::ByteSize;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -15,7 +16,7 @@ use ganglion_types::{CallLimits, Error, ModuleLimits, Result, Site};
 use ganglion_wire::DELTA_BYTES_MAX;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -73,7 +74,9 @@ pub struct Settings {
 #[serde(deny_unknown_fields, default)]
 pub struct ListenSettings {
     /// HTTP addresses; every route is on each. Loopback unless told: there is no authentication.
-    pub http: Vec<SocketAddr>,
+    pub http: Vec<ListenAddress>,
+    /// Socket in the file system at which the process says how it is, for `ganglion health`; empty: none.
+    pub health: PathBuf,
 }
 
 /// Limits, each named in the error that it causes.
@@ -164,8 +167,9 @@ pub struct SiteSettings {
     /// Calls that may wait for a permit; one more is refused.
     pub queue: u32,
     /// Where the node listens for other nodes, when it is part of a cluster. There is no authentication.
-    pub listen: SocketAddr,
-    /// What other nodes are told in place of that; empty: the same.
+    pub listen: ListenAddress,
+    /// What other nodes are told in place of that; empty: the same, or where that is every address of the host, the one from which
+    /// Redis is reached.
     pub advertise: String,
 }
 
@@ -210,6 +214,10 @@ pub struct DrainSettings {
     pub grace: Duration,
 }
 
+fn on_loopback(port: u16) -> ListenAddress {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -224,7 +232,7 @@ impl Default for Settings {
             compute: SiteSettings::default(),
             storage: SiteSettings {
                 queue: 64,
-                listen: ([127, 0, 0, 1], 7461).into(),
+                listen: on_loopback(7461),
                 ..SiteSettings::default()
             },
             worker: WorkerSettings::default(),
@@ -242,7 +250,8 @@ impl Default for Settings {
 impl Default for ListenSettings {
     fn default() -> Self {
         Self {
-            http: vec![([127, 0, 0, 1], 8080).into(), ([127, 0, 0, 1], 8002).into()],
+            http: vec![on_loopback(8080), on_loopback(8002)],
+            health: PathBuf::new(),
         }
     }
 }
@@ -304,12 +313,18 @@ impl JobOptions {
     }
 }
 
+impl SiteSettings {
+    fn needs_cluster_address(&self) -> bool {
+        self.listen.is_of_cluster() || (self.listen.is_unspecified() && self.advertise.is_empty())
+    }
+}
+
 impl Default for SiteSettings {
     fn default() -> Self {
         Self {
             permits: 0,
             queue: 1024,
-            listen: ([127, 0, 0, 1], 7462).into(),
+            listen: on_loopback(7462),
             advertise: String::new(),
         }
     }
@@ -416,6 +431,16 @@ impl Settings {
             )));
         }
         Ok(settings)
+    }
+
+    /// Whether something listens on the address from which Redis is reached, or has to tell it to others.
+    pub(crate) fn needs_cluster_address(&self) -> bool {
+        let of_node =
+            |role, site: &SiteSettings| self.node.is(role) && site.needs_cluster_address();
+        let mut http = self.listen.http.iter();
+        of_node(Role::Storage, &self.storage)
+            || of_node(Role::Compute, &self.compute)
+            || (self.node.is(Role::Gateway) && http.any(ListenAddress::is_of_cluster))
     }
 
     /// The settings of a kind of node.

@@ -47,20 +47,17 @@ impl MiniCeph {
         self.check_compute()
     }
 
-    /// In a lab, lists the first pool from the compute machine, which asks every OSD: a firewall shows here, and not in what
-    /// the cluster is used for.
+    /// In a lab, lists the first pool from the compute machine, which asks every OSD: what is in their way shows here, and not
+    /// in what the cluster is used for.
     fn check_compute(&self) -> Result<()> {
         let (Some(_), Some(pool)) = (self.lab(), self.options().pools.first()) else {
             return Ok(());
         };
         let mut list = self.command_in(Place::Compute, "rados");
         list.args(["--rados_osd_op_timeout=5", "-p", pool, "ls"]);
-        run_well(&mut list, "", STEP).map(drop).map_err(|error| {
-            let firewall = self.firewall_hint();
-            error.within(format!(
-                "the compute namespace does not reach every OSD{firewall}"
-            ))
-        })
+        run_well(&mut list, "", STEP)
+            .map(drop)
+            .map_err(|error| error.within("the compute namespace does not reach every OSD"))
     }
 
     /// The monitor's folder, with a map in which it is the only one.

@@ -50,13 +50,7 @@ impl MiniCeph {
             }
             Ok(Some(()))
         });
-        waited.map_err(|error| {
-            let firewall = self.firewall_hint();
-            Error::new(
-                error.kind(),
-                format!("{}: {behind}{firewall}", error.message()),
-            )
-        })
+        waited.map_err(|error| Error::new(error.kind(), format!("{}: {behind}", error.message())))
     }
 
     /// The state of a placement group, as its primary has it.

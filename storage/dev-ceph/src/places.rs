@@ -1,8 +1,8 @@
 //! The places of a cluster's network: programs at them, and the link between compute and the rest.
 
 use crate::cluster::MiniCeph;
+use crate::network::Place;
 use crate::network::lab::Lab;
-use crate::network::{Place, firewall};
 use crate::program::of_cluster;
 use ganglion_types::{Error, Result};
 use std::net::Ipv4Addr;
@@ -49,15 +49,6 @@ impl MiniCeph {
     pub fn link_bytes(&self) -> Result<LinkBytes> {
         let (received, sent) = self.needed_lab()?.link_bytes()?;
         Ok(LinkBytes { received, sent })
-    }
-
-    /// What may be wrong where OSDs do not find each other.
-    pub(crate) fn firewall_hint(&self) -> &'static str {
-        if self.lab().is_some() && firewall::is_filtered() {
-            "; a firewall may drop what crosses the lab's bridge (net.bridge.bridge-nf-call-iptables is not 0)"
-        } else {
-            ""
-        }
     }
 
     fn needed_lab(&self) -> Result<&Lab> {

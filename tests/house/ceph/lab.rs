@@ -7,7 +7,8 @@ use ganglion_membership::server::RedisServer;
 use reqwest::StatusCode;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -58,6 +59,11 @@ impl CephLab {
     /// Every process that is started from now on has this in its environment.
     pub(crate) fn tell(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Where its processes run.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Only the Ceph and the Redis.
@@ -119,20 +125,26 @@ impl CephLab {
     }
 
     pub(crate) fn start_compute(&mut self, name: &str) {
-        let words = [
-            "--role",
-            "compute",
-            "--name",
-            name,
-            "--listen",
-            "127.0.0.1:0",
-        ];
+        self.start_compute_on(name, "127.0.0.1:0");
+    }
+
+    pub(crate) fn start_compute_on(&mut self, name: &str, listen: &str) {
+        let words = ["--role", "compute", "--name", name, "--listen", listen];
         self.start(&format!("compute-{name}"), &words, "for other nodes on");
     }
 
     pub(crate) fn start_gateway(&mut self, name: &str) {
         let words = ["--role", "gateway", "--name", name, "--functions"];
         self.start(&format!("gateway-{name}"), &words, "listening on http://");
+    }
+
+    /// A process to be started as `command` says, that goes on whatever becomes of its start.
+    pub(crate) fn spawn(&self, mut command: Command) -> Running {
+        command.stderr(Stdio::piped());
+        Running {
+            child: command.spawn().unwrap(),
+            addresses: Vec::new(),
+        }
     }
 
     /// Asks another gateway than the first.

@@ -7,3 +7,4 @@ mod jobs;
 mod lab;
 mod members;
 mod offloads;
+mod starts;

@@ -1,10 +1,11 @@
 //! Commands that start nodes on this machine, and those that look at them.
 
+use super::duration;
 use bytesize::ByteSize;
 use clap::{Args, Subcommand};
-use ganglion_node::Role;
-use std::net::SocketAddr;
+use ganglion_node::{ListenAddress, Role};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where nodes of this machine listen, and where they keep their objects.
 #[derive(Debug, Args)]
@@ -12,9 +13,9 @@ pub(crate) struct NodeOptions {
     /// Folder of the objects; made if absent [default: ./.ganglion]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// Address of the HTTP API; may be repeated [default: 127.0.0.1:8080 and 127.0.0.1:8002]
+    /// Address of the HTTP API, or cluster:PORT as for --listen of `serve`; may be repeated [default: 127.0.0.1:8080 and 127.0.0.1:8002]
     #[arg(long, value_name = "ADDR")]
-    pub(crate) http: Vec<SocketAddr>,
+    pub(crate) http: Vec<ListenAddress>,
     /// Keep the objects in Ceph: its ceph.conf [default: files in the data folder]
     #[arg(long, value_name = "CONF")]
     pub(crate) ceph: Option<PathBuf>,
@@ -58,7 +59,8 @@ pub(crate) struct UpArgs {
 #[command(after_help = "Examples:
   ganglion serve --data /srv/ganglion --http 10.0.0.5:8080
   ganglion serve --role gateway,compute --ceph ceph.conf --peer storage-a=10.0.0.2:7461/0,1 --peer storage-b=10.0.0.3:7461/2
-  ganglion serve --role storage --redis redis://10.0.0.1:6379 --ceph ceph.conf --listen 10.0.0.2:7461 --osd 3")]
+  ganglion serve --role storage --redis redis://10.0.0.1:6379 --ceph ceph.conf --listen 10.0.0.2:7461 --osd 3
+  ganglion serve --role compute --redis redis://10.0.0.1:6379 --ceph ceph.conf --listen cluster:7462-7499 --wait-for 60s")]
 pub(crate) struct ServeArgs {
     /// Role of this process; may be repeated, or a list [default: gateway,compute,storage]
     #[arg(long, value_name = "ROLE", value_delimiter = ',')]
@@ -66,10 +68,12 @@ pub(crate) struct ServeArgs {
     /// Name of its nodes among their kind: compute-NAME, storage-NAME [default: the host's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Where its worker listens for other nodes [default: 127.0.0.1:7461 for storage, 127.0.0.1:7462 for compute]
+    /// Where its worker listens for other nodes: ADDRESS:PORT or ADDRESS:FIRST-LAST, of which the first free port is taken;
+    /// `cluster` stands for the address of this host from which Redis is reached [default: 127.0.0.1:7461 for storage,
+    /// 127.0.0.1:7462 for compute]
     #[arg(long, value_name = "ADDR")]
-    pub(crate) listen: Option<SocketAddr>,
-    /// Redis through which nodes find each other
+    pub(crate) listen: Option<ListenAddress>,
+    /// Redis through which nodes find each other; its password is better in a file (setting redis.password_file)
     #[arg(long, value_name = "URL")]
     pub(crate) redis: Option<String>,
     /// Another node, as compute-NAME=HOST:PORT or storage-NAME=HOST:PORT[/OSD,OSD]; may be repeated
@@ -78,11 +82,33 @@ pub(crate) struct ServeArgs {
     /// OSD that the storage worker is beside; may be repeated [default: those of this host]
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(crate) osd: Vec<u32>,
+    /// How long to wait at the start for what is not there yet: Redis's host, Ceph's monitor, the pool, this host's OSDs
+    /// [default: it fails at once]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) wait_for: Option<Duration>,
     /// Deploy the bundled functions
     #[arg(long)]
     pub(crate) functions: bool,
     #[command(flatten)]
     pub(crate) node: NodeOptions,
+}
+
+/// Ask a process of this machine how it is
+///
+/// Asks at the socket of the setting listen.health, which the process has to have as well. Ends with 0 when its roles run; with
+/// 4, and says why, while it waits for something at its start, or when nobody answers.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  GANGLION_LISTEN_HEALTH=/run/ganglion/health ganglion health
+  ganglion health --socket /run/ganglion/health --ready
+  docker exec CONTAINER ganglion health")]
+pub(crate) struct HealthArgs {
+    /// Its socket [default: the setting listen.health]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) socket: Option<PathBuf>,
+    /// It also has to take calls: a gateway that reaches compute nodes and the objects, a worker that does not end
+    #[arg(long)]
+    pub(crate) ready: bool,
 }
 
 /// See it work: a cluster, objects, and the same functions beside the data and away from it

@@ -9,7 +9,9 @@ use std::fmt::Write;
 const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Run a cluster",
-        &["demo", "up", "serve", "doctor", "config", "dev-ceph"],
+        &[
+            "demo", "up", "serve", "health", "doctor", "config", "dev-ceph",
+        ],
     ),
     (
         "Functions",

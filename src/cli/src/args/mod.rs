@@ -15,7 +15,9 @@ mod project;
 mod read;
 
 pub(crate) use bench::{BenchArgs, BenchCommand, BenchLoadArgs, BenchServerArgs, PlacementArgs};
-pub(crate) use cluster::{ConfigCommand, DemoArgs, NodeCommand, NodeOptions, ServeArgs, UpArgs};
+pub(crate) use cluster::{
+    ConfigCommand, DemoArgs, HealthArgs, NodeCommand, NodeOptions, ServeArgs, UpArgs,
+};
 pub(crate) use dev_ceph::{
     DevCephCommand, DevCephExecArgs, DevCephUpArgs, FolderOption, StoreKind,
 };
@@ -99,6 +101,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     Up(UpArgs),
     Serve(ServeArgs),
+    Health(HealthArgs),
     New(NewArgs),
     Build(BuildArgs),
     Deploy(DeployArgs),

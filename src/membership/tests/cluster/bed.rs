@@ -16,7 +16,13 @@ use tracing::subscriber::DefaultGuard;
 /// Beyond every time that is promised, on a machine that is busy with other things.
 pub(crate) const SLACK: Duration = Duration::from_secs(1);
 
-struct Clock(Instant);
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self(Instant::now())
+    }
+}
 
 impl Ambient for Clock {
     fn monotonic_ns(&self) -> u64 {
@@ -44,7 +50,7 @@ pub(crate) fn options(url: String) -> MembershipOptions {
 }
 
 pub(crate) fn open(options: MembershipOptions) -> Membership {
-    Membership::open(options, Arc::new(Clock(Instant::now()))).unwrap()
+    Membership::open(options, Arc::new(Clock::new())).unwrap()
 }
 
 /// A node: its own membership, announcing itself.

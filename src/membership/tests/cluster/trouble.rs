@@ -1,11 +1,12 @@
 //! Redis dies, forgets, hangs, or was never there.
 
 use crate::bed::{
-    Log, Node, SLACK, announcement, names, open, options, redis, until, until_named,
+    Clock, Log, Node, SLACK, announcement, names, open, options, redis, until, until_named,
     until_reachable,
 };
 use ganglion_membership::server::RedisServer;
-use ganglion_membership::{Membership, Roster, Source};
+use ganglion_membership::{Membership, MembershipOptions, Roster, Source};
+use ganglion_types::ErrorKind;
 use redis::AsyncCommands;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,50 @@ async fn until_claimed(server: &RedisServer) {
         assert!(begun.elapsed() < 10 * SLACK, "only {keys:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test]
+async fn a_redis_that_asks_for_a_password_is_given_that_of_the_options_or_of_the_url() {
+    let server = RedisServer::start().await.unwrap();
+    let mut client = redis(&server).await;
+    let mut ask = redis::cmd("CONFIG");
+    ask.arg("SET").arg("requirepass").arg("se/cret@");
+    ask.exec_async(&mut client).await.unwrap();
+    let without = open(options(server.url()));
+    let with = MembershipOptions {
+        password: Some("se/cret@".to_owned()),
+        ..options(server.url())
+    };
+    until_reachable(&open(with.clone()), true).await;
+    let by_url = server.url().replace("//", "//:se%2Fcret%40@");
+    until_reachable(&open(options(by_url.clone())), true).await;
+    let health = without.health();
+    assert!(!health.reachable, "{health:?}");
+    let both = MembershipOptions {
+        url: by_url,
+        ..with
+    };
+    let Err(refused) = Membership::open(both, Arc::new(Clock::new())) else {
+        panic!("two passwords were taken");
+    };
+    assert!(
+        refused.message().contains("redis.password_file"),
+        "{refused}"
+    );
+    assert!(!refused.message().contains("cret"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_address_from_which_redis_is_reached_is_found_without_asking_it() {
+    let towards = async |url: &str| open(options(url.to_owned())).address_towards().await;
+    assert_eq!(
+        towards("redis://127.0.0.1:9").await.unwrap().to_string(),
+        "127.0.0.1"
+    );
+    assert_eq!(towards("redis://[::1]:9").await.unwrap().to_string(), "::1");
+    let unknown = towards("redis://nobody.invalid:9").await.unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::Unavailable, "{unknown}");
+    assert!(unknown.message().contains("nobody.invalid"), "{unknown}");
 }
 
 #[tokio::test]

@@ -1,17 +1,20 @@
-//! Machines of their own for OSDs and for compute: network namespaces on one bridge.
+//! Machines of their own for OSDs and for compute: network namespaces on one bridge, which has a namespace too.
 //!
 //! ```text
 //!   outside of the lab, the monitor     P-st0            P-st1            P-cmp
-//!   P-br, SUBNET.1                      eth0 .10         eth0 .11         eth0 .100
-//!     |----------------------------- P-s0 |        P-s1 |          P-c |   <- limited at both of its ends
+//!   P-lab, SUBNET.1                     eth0 .10         eth0 .11         eth0 .100
+//!     | out                               | s0             | s1             | c   <- limited at both of its ends
+//!   --+-----------------------------------+----------------+----------------+----   P-net, its bridge
 //! ```
 //!
-//! The bridge carries the cluster's folder as its alias, so that nobody else's lab is ever taken away.
+//! What crosses the bridge is never forwarded by this machine's own network, whose firewall may drop it: Docker, for one, lets
+//! bridges be filtered. P-lab carries the cluster's folder as its alias, so that nobody else's lab is ever taken away.
 
 use super::remains::{self, Owned, TAG, check_root, ip, ip_json, namespace_file};
-use super::{Addresses, Place, firewall};
+use super::{Addresses, Place};
 use crate::program::run_well;
 use ganglion_types::{Error, Result};
+use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -29,7 +32,7 @@ pub(crate) struct Lab {
     prefix: String,
     addresses: Addresses,
     osds: u32,
-    /// The alias of the bridge.
+    /// The alias of the lab's end outside.
     tag: String,
 }
 
@@ -48,23 +51,33 @@ impl Lab {
     pub(crate) fn up(&self) -> Result<()> {
         check_root()?;
         self.check_subnet()?;
-        let bridge = self.bridge();
+        let (outside, between) = (
+            remains::outside(&self.prefix),
+            remains::between(&self.prefix),
+        );
         let monitor = self.addresses.monitor();
         let mut lines = vec![
-            format!("link add {bridge} type bridge"),
-            format!("link set {bridge} alias {}", self.tag),
-            format!("addr add {monitor}/24 dev {bridge}"),
-            format!("link set {bridge} up"),
+            format!("netns add {between}"),
+            format!("link add {outside} type veth peer name out netns {between}"),
+            format!("link set {outside} alias {}", self.tag),
+            format!("addr add {monitor}/24 dev {outside}"),
+            format!("link set {outside} up"),
+        ];
+        let mut joined = vec![
+            "link add bridge type bridge".to_owned(),
+            "link set bridge up".to_owned(),
+            "link set out master bridge up".to_owned(),
         ];
         for place in self.places() {
-            let (namespace, link) = (self.namespace(place), self.link(place));
+            let (namespace, link) = (self.namespace(place), link(place));
             lines.push(format!("netns add {namespace}"));
             lines.push(format!(
-                "link add {link} type veth peer name eth0 netns {namespace}"
+                "link add {link} netns {between} type veth peer name eth0 netns {namespace}"
             ));
-            lines.push(format!("link set {link} master {bridge} up"));
+            joined.push(format!("link set {link} master bridge up"));
         }
         ip(&["-batch", "-"], &lines.join("\n"))?;
+        ip(&["-n", &between, "-batch", "-"], &joined.join("\n"))?;
         for place in self.places() {
             let inside = format!(
                 "link set lo up\naddr add {}/24 dev eth0\nlink set eth0 up\nroute add default via {monitor}",
@@ -72,7 +85,7 @@ impl Lab {
             );
             ip(&["-n", &self.namespace(place), "-batch", "-"], &inside)?;
         }
-        firewall::open(&bridge)
+        Ok(())
     }
 
     /// Takes the lab away if it is ours, with every process in it.
@@ -108,23 +121,26 @@ impl Lab {
             Some(rate) => format!("tbf rate {rate}bit burst {BURST_BYTES} latency 50ms"),
             None => "noqueue".to_owned(),
         };
-        let namespace = self.namespace(Place::Compute);
-        let link = self.link(Place::Compute);
-        let end = |device: &str| format!("qdisc replace dev {device} root {shape}");
-        tc(&["-batch", "-"], &end(&link))?;
-        tc(&["-n", &namespace, "-batch", "-"], &end("eth0"))
+        let ends = [
+            (remains::between(&self.prefix), link(Place::Compute)),
+            (self.namespace(Place::Compute), "eth0".to_owned()),
+        ];
+        ends.iter().try_for_each(|(namespace, device)| {
+            let line = format!("qdisc replace dev {device} root {shape}");
+            tc(&["-n", namespace, "-batch", "-"], &line)
+        })
     }
 
     /// What the compute machine has received and sent, in bytes. Its end's sending is the other end's receiving.
     pub(crate) fn link_bytes(&self) -> Result<(u64, u64)> {
-        let counter = |name: &str| {
-            let link = self.link(Place::Compute);
-            let path = format!("/sys/class/net/{link}/statistics/{name}");
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
-            let unreadable = |_| Error::unavailable(format!("no counter of the link at {path}"));
-            text.trim().parse().map_err(unreadable)
+        let (between, link) = (remains::between(&self.prefix), link(Place::Compute));
+        let shown = ip_json(&["-n", &between, "-statistics", "link", "show", "dev", &link])?;
+        let counter = |way: &str| {
+            let shown = shown.first().map(|link| &link["stats64"][way]["bytes"]);
+            let uncounted = || Error::unavailable(format!("no counter of {link} in {between}"));
+            shown.and_then(Value::as_u64).ok_or_else(uncounted)
         };
-        Ok((counter("tx_bytes")?, counter("rx_bytes")?))
+        Ok((counter("tx")?, counter("rx")?))
     }
 
     fn places(&self) -> Vec<Place> {
@@ -132,22 +148,10 @@ impl Lab {
         storage.chain([Place::Compute]).collect()
     }
 
-    fn bridge(&self) -> String {
-        remains::bridge(&self.prefix)
-    }
-
     fn namespace(&self, place: Place) -> String {
         match place {
             Place::Storage(index) => format!("{}-st{index}", self.prefix),
             Place::Compute | Place::Root => format!("{}-cmp", self.prefix),
-        }
-    }
-
-    /// The end of a machine's link that is on the bridge.
-    fn link(&self, place: Place) -> String {
-        match place {
-            Place::Storage(index) => format!("{}-s{index}", self.prefix),
-            Place::Compute | Place::Root => format!("{}-c", self.prefix),
         }
     }
 
@@ -162,6 +166,14 @@ impl Lab {
             self.prefix,
             route["dev"].as_str().unwrap_or("of a route")
         )))
+    }
+}
+
+/// The end of a machine's link that is on the bridge.
+fn link(place: Place) -> String {
+    match place {
+        Place::Storage(index) => format!("s{index}"),
+        Place::Compute | Place::Root => "c".to_owned(),
     }
 }
 

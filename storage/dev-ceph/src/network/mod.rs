@@ -1,6 +1,5 @@
 //! Where daemons and clients are, and how to run a program there.
 
-pub(crate) mod firewall;
 pub(crate) mod lab;
 pub(crate) mod remains;
 

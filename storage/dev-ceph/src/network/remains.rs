@@ -1,6 +1,5 @@
 //! What there is of a lab on this machine, whose it is, and how it goes away: also what a dead process left behind.
 
-use super::firewall;
 use crate::process;
 use crate::program::{run, run_well};
 use ganglion_types::{Error, Result};
@@ -13,7 +12,7 @@ use std::time::Duration;
 /// Longest time for one call of `ip`, which takes milliseconds.
 const STEP: Duration = Duration::from_secs(20);
 
-/// What the alias of a lab's bridge begins with.
+/// What the alias of a lab's end outside begins with.
 pub(crate) const TAG: &str = "ganglion:";
 
 /// Whose a lab is.
@@ -29,13 +28,12 @@ pub(crate) enum Owned {
 
 /// Whose the lab of that prefix is.
 pub(crate) fn owner(prefix: &str) -> Result<Owned> {
-    let bridge = bridge(prefix);
-    if !Path::new("/sys/class/net").join(&bridge).exists() {
-        let parts = parts(prefix)?;
-        let none = parts.is_empty();
+    let outside = outside(prefix);
+    if !is_there(&outside) {
+        let none = namespaces(prefix)?.is_empty();
         return Ok(if none { Owned::Nobody } else { Owned::Unknown });
     }
-    let shown = ip_json(&["link", "show", "dev", &bridge])?;
+    let shown = ip_json(&["link", "show", "dev", &outside])?;
     let alias = shown.first().and_then(|link| link["ifalias"].as_str());
     Ok(match alias.and_then(|alias| alias.strip_prefix(TAG)) {
         Some(folder) => Owned::By(PathBuf::from(folder)),
@@ -43,57 +41,39 @@ pub(crate) fn owner(prefix: &str) -> Result<Owned> {
     })
 }
 
-/// Takes away every part of a lab; the bridge, which has the mark, goes last.
+/// Takes away every part of a lab; its end outside, which has the mark, goes last.
 pub(crate) fn remove(prefix: &str) -> Result<()> {
     check_root()?;
-    let parts = parts(prefix)?;
-    for namespace in &parts.namespaces {
+    let namespaces = namespaces(prefix)?;
+    for namespace in &namespaces {
         end_processes_in(&namespace_file(namespace))?;
     }
-    // A link goes with either of its ends; without this it would stay as long as its namespace is open anywhere.
-    let links = parts.links.iter().map(|link| format!("link del {link}"));
-    let namespaces = parts.namespaces.iter();
-    let namespaces = namespaces.map(|namespace| format!("netns del {namespace}"));
-    let lines: Vec<String> = links.chain(namespaces).collect();
-    ip(&["-batch", "-"], &lines.join("\n"))?;
-    let bridge = bridge(prefix);
-    firewall::close(&bridge)?;
-    if parts.has_bridge {
-        ip(&["link", "del", &bridge], "")?;
-    }
-    Ok(())
-}
-
-/// What there is of a lab.
-struct Parts {
-    namespaces: Vec<String>,
-    links: Vec<String>,
-    has_bridge: bool,
-}
-
-impl Parts {
-    fn is_empty(&self) -> bool {
-        self.namespaces.is_empty() && self.links.is_empty() && !self.has_bridge
+    let lines = namespaces.iter().map(|name| format!("netns del {name}"));
+    ip(&["-batch", "-"], &lines.collect::<Vec<_>>().join("\n"))?;
+    let outside = outside(prefix);
+    // It may go by itself at any moment, with the other end of its link.
+    let removed = ip(&["link", "del", &outside], "");
+    match is_there(&outside) {
+        true => removed,
+        false => Ok(()),
     }
 }
 
-fn parts(prefix: &str) -> Result<Parts> {
-    let of_lab = |name: &String, machines: &str, compute: &str| {
+/// The namespaces that there are of a lab.
+fn namespaces(prefix: &str) -> Result<Vec<String>> {
+    let of_lab = |name: &String| {
         let part = name.strip_prefix(prefix).and_then(|n| n.strip_prefix('-'));
-        let index = part.and_then(|part| part.strip_prefix(machines));
-        part == Some(compute) || index.is_some_and(|index| index.parse::<u32>().is_ok())
+        let index = part.and_then(|part| part.strip_prefix("st"));
+        matches!(part, Some("cmp" | "net"))
+            || index.is_some_and(|index| index.parse::<u32>().is_ok())
     };
     let mut namespaces = names_in("/run/netns")?;
-    namespaces.retain(|name| of_lab(name, "st", "cmp"));
-    let interfaces = names_in("/sys/class/net")?;
-    let has_bridge = interfaces.contains(&bridge(prefix));
-    let mut links = interfaces;
-    links.retain(|name| of_lab(name, "s", "c"));
-    Ok(Parts {
-        namespaces,
-        links,
-        has_bridge,
-    })
+    namespaces.retain(of_lab);
+    Ok(namespaces)
+}
+
+fn is_there(interface: &str) -> bool {
+    Path::new("/sys/class/net").join(interface).exists()
 }
 
 /// A folder that does not exist has no names.
@@ -124,8 +104,14 @@ pub(crate) fn namespace_file(namespace: &str) -> PathBuf {
     Path::new("/run/netns").join(namespace)
 }
 
-pub(crate) fn bridge(prefix: &str) -> String {
-    format!("{prefix}-br")
+/// The lab's end outside of it.
+pub(crate) fn outside(prefix: &str) -> String {
+    format!("{prefix}-lab")
+}
+
+/// The namespace of the bridge.
+pub(crate) fn between(prefix: &str) -> String {
+    format!("{prefix}-net")
 }
 
 pub(crate) fn check_root() -> Result<()> {

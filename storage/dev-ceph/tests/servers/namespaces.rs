@@ -3,7 +3,8 @@
 use crate::support::{Lab, POOL, get, network_of, put};
 use ganglion_dev_ceph::{MiniCeph, Network, Options, Place};
 use ganglion_types::ErrorKind;
-use std::process::{Child, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 /// A gigabit per second: 125 MB/s.
 const GIGABIT: u64 = 1_000_000_000;
@@ -56,10 +57,57 @@ fn compute_and_storage_reach_the_cluster_and_their_network_goes_with_it() {
     }
     let got = get(lab.ceph.command_in(Place::Compute, "rados"), POOL, "Root");
     assert_eq!(got.stdout, b"bytes");
-    // Four namespaces, four links, the bridge.
-    assert_eq!(network_of(&prefix).len(), 9);
+    // A namespace for each machine and one for the bridge, and the end outside.
+    assert_eq!(network_of(&prefix).len(), 6);
     lab.down();
     assert_eq!(network_of(&prefix), Vec::<String>::new());
+}
+
+/// Whether what crosses a bridge is shown to the firewall; there once an engine has been.
+const FILTERED: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+
+fn filter_bridges(filtered: bool) {
+    if Path::new(FILTERED).exists() {
+        std::fs::write(FILTERED, if filtered { "1" } else { "0" }).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "is the process that the next test starts in a network of its own"]
+fn goes_on_where_nothing_is_forwarded_any_more() {
+    filter_bridges(false);
+    let lab = lab_in_namespaces();
+    // As a Docker engine does that is started now.
+    let mut policy = Command::new("iptables");
+    let set = policy
+        .args(["--policy", "FORWARD", "DROP"])
+        .status()
+        .unwrap();
+    assert!(set.success());
+    filter_bridges(true);
+    let done = put(
+        lab.ceph.command_in(Place::Compute, "rados"),
+        POOL,
+        "object",
+        b"bytes",
+    );
+    assert!(done.status.success(), "{done:?}");
+    lab.down();
+}
+
+#[test]
+fn a_firewall_of_this_machine_does_not_reach_the_lab() {
+    let apart = "mkdir -p /run/netns && mount -t tmpfs none /run/netns && mount -t sysfs none /sys && ip link set lo up &&
+        exec \"$0\" --ignored --exact --nocapture namespaces::goes_on_where_nothing_is_forwarded_any_more";
+    let mut machine = Command::new("unshare");
+    machine.args(["--net", "--mount", "--", "sh", "-c", apart]);
+    let this = std::env::current_exe().unwrap();
+    let ended = machine.arg(this).output().unwrap();
+    let told = String::from_utf8_lossy(&ended.stdout).into_owned();
+    assert!(
+        ended.status.success() && told.contains("1 passed"),
+        "{ended:?}"
+    );
 }
 
 /// A program that runs for ever, unless somebody ends it: at the latest the test.
