@@ -121,6 +121,7 @@ impl Bed {
             settings: WorkerSettings {
                 permits: 1,
                 queue_max: 1,
+                niceness: 10,
                 stack_bytes: ModuleLimits::default().stack_bytes,
                 delta_bytes_max: 32 << 20,
                 size_age: Duration::from_secs(30),

@@ -177,6 +177,25 @@ returned  0";
     }
 
     #[test]
+    fn the_decision_in_the_middle_of_the_call_stands_below_the_one_before_it() {
+        let told = explanation(&[
+            ("ganglion-node", "compute-0"),
+            ("ganglion-site", "compute"),
+            ("ganglion-reason", "compute-0: it names no object"),
+            ("ganglion-offloaded", "2"),
+            ("ganglion-in-place", "1"),
+            ("ganglion-not-taken", "1"),
+            ("ganglion-delta-bytes", "8192"),
+            ("ganglion-storage-reason", "storage-1: the object is there"),
+        ]);
+        let expected = "\
+ran on    compute-0, a compute node
+because   compute-0: it names no object
+offloads  2 offloaded with 8.0 KiB of memory, 1 in place (1 after another node did not take it); the last because storage-1: the object is there";
+        assert_eq!(told.to_string(), expected);
+    }
+
+    #[test]
     fn what_an_answer_does_not_say_is_not_made_up() {
         let refused = explanation(&[("ganglion-call-id", "ab")]);
         assert_eq!(refused.to_string(), "call      ab");

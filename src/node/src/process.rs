@@ -11,8 +11,6 @@ use std::sync::Arc;
 
 /// Threads that receive requests, for each core. More than one, so that guests that turn out long, on all cores, leave one.
 const RECEIVERS_PER_CORE: usize = 2;
-/// Guests on threads of their own, in a process; setting `worker.instances` is met before.
-const GUEST_THREADS_MAX: usize = 1024;
 
 /// What the nodes of one process share.
 pub struct Process {
@@ -88,6 +86,7 @@ impl Process {
         WorkerSettings {
             permits: if permits == 0 { per_core } else { permits },
             queue_max: queue,
+            niceness: self.settings.worker.niceness,
             stack_bytes: self.settings.limits.stack.as_u64(),
             delta_bytes_max: bytes(self.settings.limits.delta),
             size_age: self.settings.gateway.object_size_age,
@@ -105,7 +104,6 @@ pub fn build_runtime(settings: &Settings) -> Result<tokio::runtime::Runtime> {
     Slice::Short.ask();
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(receivers())
-        .max_blocking_threads(GUEST_THREADS_MAX)
         .on_thread_start(|| Slice::Short.ask())
         .thread_stack_size(stack_bytes_of(stack_bytes(settings)))
         .enable_all()

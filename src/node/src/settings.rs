@@ -181,6 +181,8 @@ pub struct WorkerSettings {
     pub instances: usize,
     /// Whether functions that have been short run on the thread that received the call.
     pub inline: bool,
+    /// By how much the thread of a guest that computes for longer than 10 ms is nicer than the process, 0 to 19; 0: not at all.
+    pub niceness: u8,
     /// How a guest is stopped whose time is up, or whose caller has gone.
     pub interruption: Interruption,
 }
@@ -335,6 +337,7 @@ impl Default for WorkerSettings {
         Self {
             instances: 512,
             inline: true,
+            niceness: 10,
             interruption: Interruption::Poll,
         }
     }

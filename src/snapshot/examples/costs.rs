@@ -39,9 +39,7 @@ fn write(slot: &Slot, offset: usize, bytes: &[u8]) {
 
 /// A window opened, filled and given back.
 fn fill(slot: &Slot, object: &[u8]) -> Result<()> {
-    let (offset, size) = slot.window_at_the_end(object.len());
-    slot.grow_to(size)?;
-    slot.enter_window(offset, object.len());
+    let offset = slot.new_window(object.len(), |size| slot.grow_to(size))?;
     let filling = slot.begin_filling(offset, object.len())?;
     write(slot, offset, object);
     filling.finish(object.len());

@@ -37,13 +37,16 @@ impl Slot {
             len,
             watched: false,
         };
-        self.windows.lock().hold(offset, len, content);
+        let nowhere = self.windows.lock().hold(offset, len, content);
         // From here on the window is given back on every path that does not finish.
         let filling = Filling {
             slot: self,
             offset,
             len_bytes,
         };
+        if let Some(window_len) = nowhere {
+            self.make_accessible(offset..offset + window_len)?;
+        }
         self.ask_for_large_pages(offset, len)?;
         self.take_kept_pages(offset, len)?;
         Ok(filling)

@@ -47,6 +47,7 @@ impl Slot {
         let Windows {
             used: mut here,
             free: mut free_here,
+            ..
         } = std::mem::take(windows);
         let mut new = Vec::new();
         for window in used {
@@ -100,8 +101,9 @@ fn check(
 ) -> Result<Vec<Window>, DeltaError> {
     let windows = ranges.iter().map(|range| {
         let end = range.offset.checked_add(range.len_bytes);
-        let is_within = range.offset >= heap_bytes && end.is_some_and(|end| end <= memory_bytes);
-        let is_aligned = range.offset.is_multiple_of(WINDOW_ALIGN_BYTES as u64)
+        let is_within = end.is_some_and(|end| end <= memory_bytes);
+        let behind_heap = range.offset.checked_sub(heap_bytes);
+        let is_aligned = behind_heap.is_some_and(|at| at.is_multiple_of(WINDOW_ALIGN_BYTES as u64))
             && range.len_bytes.is_multiple_of(MEMORY_UNIT_BYTES);
         match (usize::try_from(range.offset), usize::try_from(range.len_bytes)) {
             (Ok(offset), Ok(len @ 1..)) if is_within && is_aligned => Ok(Window {

@@ -15,7 +15,7 @@
 //! of a trap. Stores do trap.
 
 use crate::{MapError, PAGE_BYTES, SLOT_BYTES, Slot};
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect};
+use rustix::mm::{MprotectFlags, ProtFlags, mprotect};
 use std::ffi::c_void;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,15 +50,19 @@ impl Slot {
         self.poll.tripped.load(Ordering::SeqCst)
     }
 
-    /// Maps the page, once in a slot's life: private memory that is only read is the kernel's one page of zeros.
-    pub(crate) fn map_poll_page(&self) -> Result<(), MapError> {
-        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
-        // SAFETY: the page lies in the guard of this slot's reservation, whose mappings are the slot's alone to replace.
-        let mapped =
-            unsafe { mmap_anonymous(self.poll_page(), PAGE_BYTES, ProtFlags::READ, flags) };
-        mapped
-            .map(|_| ())
-            .map_err(MapError::of("mapping a poll page"))
+    /// Maps the page for a memory that begins `skipped_bytes` behind the reservation's base: private memory that is only read is the
+    /// kernel's one page of zeros.
+    pub(crate) fn map_poll_page(&self, skipped_bytes: usize) -> Result<(), MapError> {
+        let offset = skipped_bytes + POLL_OFFSET;
+        self.reservation()
+            .map_anonymous(offset, PAGE_BYTES, ProtFlags::READ)
+    }
+
+    /// Takes away what [`Slot::map_poll_page`] mapped.
+    pub(crate) fn unmap_poll_page(&self, skipped_bytes: usize) -> Result<(), MapError> {
+        let offset = skipped_bytes + POLL_OFFSET;
+        self.reservation()
+            .map_anonymous(offset, PAGE_BYTES, ProtFlags::empty())
     }
 
     /// Makes the page readable again where it was tripped. Only without a guest.
@@ -85,6 +89,7 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::rights;
     use crate::{GUARD_BYTES, Image, SlotPool};
     use std::sync::Arc;
 
@@ -129,16 +134,24 @@ mod tests {
         assert_eq!(polled(&lease), [0; PAGE_BYTES]);
     }
 
-    /// The rights of the mapping in which the poll page is.
+    #[test]
+    fn the_page_is_where_guests_poll_whatever_image_was_there_before() {
+        let pool = SlotPool::new(1);
+        let sized = |pages| Arc::new(Image::new(&[1], pages * PAGE_BYTES, vec![]).unwrap());
+        let mut before = Vec::new();
+        for image in [16, 32, 512, 16, 528].map(sized) {
+            let lease = pool.take(&image).unwrap().unwrap();
+            assert_eq!(polled(&lease), [0; PAGE_BYTES]);
+            let page = lease.poll_page().addr();
+            before.retain(|other| *other != page);
+            assert!(before.iter().all(|page| rights(*page) == "---p"));
+            lease.trip().unwrap();
+            assert_eq!(rights(page), "---p");
+            before.push(page);
+        }
+    }
+
     fn mapping(slot: &Slot) -> String {
-        let page = slot.poll_page().addr();
-        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        let holds = |line: &&str| {
-            let (begin, rest) = line.split_once('-').unwrap();
-            let address = |hex: &str| usize::from_str_radix(hex, 16).unwrap();
-            (address(begin)..address(rest.split(' ').next().unwrap())).contains(&page)
-        };
-        let line = maps.lines().find(holds).unwrap();
-        line.split(' ').nth(1).unwrap().to_owned()
+        rights(slot.poll_page().addr())
     }
 }

@@ -180,7 +180,10 @@ mod tests {
         let lease = pool.take(&image).unwrap().unwrap();
         assert_eq!(lease.free_window(bytes.len()), None);
         let offset = new_window(&lease, bytes.len());
-        assert_eq!(offset % crate::WINDOW_ALIGN_BYTES, 0);
+        assert_eq!(
+            memory(&lease)[offset..].as_ptr().addr() % crate::WINDOW_ALIGN_BYTES,
+            0
+        );
         lease.map_object(offset, &file, 0, bytes.len()).unwrap();
         let window = &mut memory(&lease)[offset..];
         assert_eq!(&window[..bytes.len()], bytes);

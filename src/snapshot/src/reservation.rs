@@ -1,7 +1,7 @@
 //! Addresses that are ours before anything is mapped there.
 
 use crate::{MapError, WINDOW_ALIGN_BYTES};
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 use std::ptr::NonNull;
 
 /// A range of addresses that begins at a multiple of [`WINDOW_ALIGN_BYTES`]: inaccessible until something is mapped over a
@@ -63,6 +63,19 @@ impl Reservation {
         // SAFETY: the range lies in this reservation, whose mappings are its owner's alone to replace.
         let mapped = unsafe { mmap_anonymous(at, len_bytes, protection, flags) };
         mapped.map(|_| ()).map_err(MapError::of("mapping memory"))
+    }
+
+    /// Makes addresses accessible that are not: nothing was mapped there, or `map_anonymous` without any access. Half the work of
+    /// mapping zeros over them.
+    pub(crate) fn make_accessible(&self, offset: usize, len_bytes: usize) -> Result<(), MapError> {
+        if len_bytes == 0 {
+            return Ok(());
+        }
+        let at = self.at(offset, len_bytes).cast();
+        // SAFETY: the range lies in this reservation, whose mappings are its owner's alone to change.
+        let changed =
+            unsafe { mprotect(at, len_bytes, MprotectFlags::READ | MprotectFlags::WRITE) };
+        changed.map_err(MapError::of("making memory accessible"))
     }
 }
 

@@ -4,14 +4,14 @@
 //! disk). The handler looks whether the address lies in a slot; then it maps a page of zeros there, marks the slot torn
 //! and returns, so that the access goes on. Any other SIGBUS goes where it went before.
 
-use crate::{PAGE_BYTES, SLOT_BYTES};
+use crate::{PAGE_BYTES, SLOT_BYTES, WINDOW_ALIGN_BYTES};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Most slots that one process can have.
 pub const SLOTS_MAX: usize = 4096;
 
-/// Base addresses of all slots; 0 where there is none. Only atomics: a signal handler reads them.
+/// Where the addresses of all slots begin; 0 where there is none. Only atomics: a signal handler reads them.
 static BASES: [AtomicUsize; SLOTS_MAX] = [const { AtomicUsize::new(0) }; SLOTS_MAX];
 static TORN: [AtomicBool; SLOTS_MAX] = [const { AtomicBool::new(false) }; SLOTS_MAX];
 
@@ -76,7 +76,7 @@ extern "C" fn on_sigbus(
 fn slot_of(address: usize) -> Option<usize> {
     BASES.iter().position(|base| {
         let base = base.load(Ordering::Acquire);
-        base != 0 && (base..base + SLOT_BYTES).contains(&address)
+        base != 0 && (base..base + WINDOW_ALIGN_BYTES + SLOT_BYTES).contains(&address)
     })
 }
 

@@ -4,8 +4,8 @@ use crate::pagemap::Pagemap;
 use crate::poll::PollPage;
 use crate::reservation::Reservation;
 use crate::shared::Shared;
-use crate::window::Windows;
-use crate::{Image, MapError, PAGE_BYTES, sigbus};
+use crate::window::{Window, Windows};
+use crate::{Image, MapError, PAGE_BYTES, WINDOW_ALIGN_BYTES, sigbus};
 use parking_lot::Mutex;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap};
 use std::ops::Range;
@@ -17,6 +17,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 pub const SLOT_BYTES: usize = 4 << 30;
 /// Protected addresses behind it, for the constant offsets of loads and stores.
 pub const GUARD_BYTES: usize = 32 << 20;
+/// Addresses that are a slot's: its memory begins at one of the first [`WINDOW_ALIGN_BYTES`].
+const RESERVED_BYTES: usize = WINDOW_ALIGN_BYTES + SLOT_BYTES + GUARD_BYTES;
 
 /// Up to this many dirtied pages are copied back and stay resident; more are given back to the kernel. Measured: a fault
 /// costs ten times a copy, but resident pages are memory that an idle function holds.
@@ -28,8 +30,13 @@ const KEEP_PAGES_MAX: usize = 512;
 #[derive(Debug)]
 pub struct Slot {
     reservation: Reservation,
-    /// Readable and writable bytes from the reservation's base on: the guest's memory size.
+    /// Bytes from the reservation's base to the memory's first, below [`WINDOW_ALIGN_BYTES`]: so many that the memory of the image ends
+    /// where a window may begin.
+    skipped_bytes: AtomicUsize,
+    /// The guest's memory size.
     size_bytes: AtomicUsize,
+    /// No byte from here on is accessible. Beyond the size only after a growth that failed.
+    reach_bytes: AtomicUsize,
     image: Mutex<Option<Arc<Image>>>,
     pub(crate) windows: Mutex<Windows>,
     pub(crate) delta_expected: AtomicBool,
@@ -42,13 +49,15 @@ impl Slot {
     /// Reserves the addresses of a slot; nothing of it is memory yet. `None` when the process has as many slots as it
     /// can ([`crate::SlotPool`] names the setting).
     pub(crate) fn reserve(shared: Arc<Shared>) -> Result<Option<Self>, MapError> {
-        let reservation = Reservation::of(SLOT_BYTES + GUARD_BYTES, "reserving a slot")?;
+        let reservation = Reservation::of(RESERVED_BYTES, "reserving a slot")?;
         let Some(index) = sigbus::enter(reservation.base().addr().get()) else {
             return Ok(None);
         };
         let slot = Self {
             reservation,
+            skipped_bytes: AtomicUsize::new(0),
             size_bytes: AtomicUsize::new(0),
+            reach_bytes: AtomicUsize::new(0),
             image: Mutex::new(None),
             windows: Mutex::default(),
             delta_expected: AtomicBool::new(false),
@@ -56,13 +65,13 @@ impl Slot {
             poll: PollPage::default(),
             index,
         };
-        slot.map_poll_page()?;
+        slot.map_poll_page(0)?;
         Ok(Some(slot))
     }
 
-    /// The address of the memory's first byte.
+    /// The address of the memory's first byte; another after an image of another size is mapped.
     pub fn base(&self) -> *mut u8 {
-        self.reservation.base().as_ptr()
+        self.at(0, 0)
     }
 
     /// The address of the memory's byte at `offset`.
@@ -71,7 +80,15 @@ impl Slot {
     /// When `len` bytes from there on leave the slot.
     pub(crate) fn at(&self, offset: usize, len: usize) -> *mut u8 {
         assert!(offset + len <= SLOT_BYTES);
-        self.reservation.at(offset, len)
+        self.reservation.at(self.skipped_bytes() + offset, len)
+    }
+
+    pub(crate) fn skipped_bytes(&self) -> usize {
+        self.skipped_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn reservation(&self) -> &Reservation {
+        &self.reservation
     }
 
     /// A number below [`SLOTS_MAX`](crate::SLOTS_MAX) that no other slot of the process has meanwhile.
@@ -124,6 +141,9 @@ impl Slot {
     pub(crate) fn load(&self, image: &Arc<Image>) -> Result<(), MapError> {
         *self.image.lock() = None;
         self.protect_from(0)?;
+        self.end_at_a_window(image.memory_bytes())?;
+        self.reach_bytes
+            .store(image.memory_bytes(), Ordering::Relaxed);
         self.map_zeros(0, image.memory_bytes())?;
         if image.len_bytes() > 0 {
             self.map_file(0, image.len_bytes(), image.fd(), 0)?;
@@ -134,7 +154,20 @@ impl Slot {
         Ok(())
     }
 
-    /// Makes the memory larger: zeros up to `size_bytes`, a multiple of the page size.
+    /// Has the memory, of which nothing is mapped, begin where its first `memory_bytes` end at a window's address: the first window
+    /// then takes one mapping, with no gap before it to be filled with zeros.
+    fn end_at_a_window(&self, memory_bytes: usize) -> Result<(), MapError> {
+        let before = self.skipped_bytes();
+        let skipped_bytes = memory_bytes.next_multiple_of(WINDOW_ALIGN_BYTES) - memory_bytes;
+        if skipped_bytes != before {
+            self.map_poll_page(skipped_bytes)?;
+            self.skipped_bytes.store(skipped_bytes, Ordering::Relaxed);
+            self.unmap_poll_page(before)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the memory larger: zeros up to `size_bytes`, a multiple of the page size, but for a [new window](Slot::new_window).
     ///
     /// # Errors
     /// The kernel's.
@@ -144,8 +177,16 @@ impl Slot {
     pub fn grow_to(&self, size_bytes: usize) -> Result<(), MapError> {
         let old = self.size_bytes();
         assert!((old..=SLOT_BYTES).contains(&size_bytes));
-        self.map_zeros(old, size_bytes - old)?;
+        let coming = self.windows.lock().coming.take();
+        let left_out = coming
+            .as_ref()
+            .map_or(size_bytes..size_bytes, Window::range);
+        assert!(old <= left_out.start && left_out.end <= size_bytes);
+        self.reach_bytes.store(size_bytes, Ordering::Relaxed);
+        self.make_accessible(old..left_out.start)?;
+        self.make_accessible(left_out.end..size_bytes)?;
         self.size_bytes.store(size_bytes, Ordering::Relaxed);
+        self.windows.lock().used.extend(coming);
         Ok(())
     }
 
@@ -160,7 +201,7 @@ impl Slot {
         for window in std::mem::take(&mut *self.windows.lock()).used {
             self.keep_pages(&window);
         }
-        if self.size_bytes() > image.memory_bytes() {
+        if self.reach_bytes.load(Ordering::Relaxed) > image.memory_bytes() {
             self.protect_from(image.memory_bytes())?;
         }
         let pagemap = self.shared.pagemap.as_ref();
@@ -206,10 +247,10 @@ impl Slot {
 
     /// Takes all memory from `offset` on away: back to reserved addresses.
     fn protect_from(&self, offset: usize) -> Result<(), MapError> {
-        let len = self.size_bytes() - offset.min(self.size_bytes());
-        self.map_anonymous(offset, len, ProtFlags::empty())?;
-        self.size_bytes
-            .store(offset.min(self.size_bytes()), Ordering::Relaxed);
+        let reach = self.reach_bytes.load(Ordering::Relaxed);
+        self.map_anonymous(offset, reach.saturating_sub(offset), ProtFlags::empty())?;
+        self.reach_bytes.fetch_min(offset, Ordering::Relaxed);
+        self.size_bytes.fetch_min(offset, Ordering::Relaxed);
         Ok(())
     }
 
@@ -217,9 +258,17 @@ impl Slot {
         self.map_anonymous(offset, len, ProtFlags::READ | ProtFlags::WRITE)
     }
 
+    /// Zeros where nothing was accessible since the image was mapped.
+    pub(crate) fn make_accessible(&self, range: Range<usize>) -> Result<(), MapError> {
+        assert!(range.end <= SLOT_BYTES);
+        let start = self.skipped_bytes() + range.start;
+        self.reservation.make_accessible(start, range.len())
+    }
+
     fn map_anonymous(&self, offset: usize, len: usize, prot: ProtFlags) -> Result<(), MapError> {
         assert!(offset + len <= SLOT_BYTES);
-        self.reservation.map_anonymous(offset, len, prot)
+        let start = self.skipped_bytes() + offset;
+        self.reservation.map_anonymous(start, len, prot)
     }
 
     pub(crate) fn map_file(

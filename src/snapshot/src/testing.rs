@@ -36,10 +36,8 @@ pub(crate) fn object(bytes: &[u8]) -> std::fs::File {
 
 /// A new, empty window at the memory's end.
 pub(crate) fn new_window(slot: &Slot, len_bytes: usize) -> usize {
-    let (offset, size) = slot.window_at_the_end(len_bytes);
-    slot.grow_to(size).unwrap();
-    slot.enter_window(offset, len_bytes);
-    offset
+    slot.new_window(len_bytes, |size| slot.grow_to(size))
+        .unwrap()
 }
 
 /// Page faults that this thread has taken so far.
@@ -53,4 +51,16 @@ pub(crate) fn faults() -> u64 {
 pub(crate) fn large_pages_are_given() -> bool {
     let enabled = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
     enabled.is_ok_and(|modes| !modes.contains("[never]"))
+}
+
+/// The rights of the mapping in which an address is.
+pub(crate) fn rights(address: usize) -> String {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let number = |hex: &str| usize::from_str_radix(hex, 16).unwrap();
+    let holds = |line: &&str| {
+        let (begin, rest) = line.split_once('-').unwrap();
+        (number(begin)..number(rest.split(' ').next().unwrap())).contains(&address)
+    };
+    let line = maps.lines().find(holds).unwrap();
+    line.split(' ').nth(1).unwrap().to_owned()
 }

@@ -5,8 +5,8 @@ use ganglion_types::MEMORY_UNIT_BYTES;
 use std::fs::File;
 use std::ops::Range;
 
-/// Windows begin at multiples of this, in the guest's addresses and the host's, so that the page cache's 2 MiB pages can
-/// be mapped as such.
+/// Windows begin at multiples of this in the host's addresses, so that the page cache's 2 MiB pages can be mapped as such. In the
+/// guest's they begin at multiples of it behind its image's memory, which are the same for all slots with that image.
 pub const WINDOW_ALIGN_BYTES: usize = 2 << 20;
 
 /// Where a slot's windows are.
@@ -14,6 +14,8 @@ pub const WINDOW_ALIGN_BYTES: usize = 2 << 20;
 pub(crate) struct Windows {
     pub(crate) used: Vec<Window>,
     pub(crate) free: Vec<Window>,
+    /// The window that the growth which is under way makes room for.
+    pub(crate) coming: Option<Window>,
 }
 
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub(crate) struct Window {
 /// What the host put into a window.
 #[derive(Debug)]
 pub(crate) enum Content {
+    /// Not even memory: addresses, until something is mapped there. The guest is inside of the host call that opens the window.
+    Nowhere,
     /// Nothing.
     Zeros,
     /// Pages of a file, from the window's beginning on.
@@ -55,6 +59,14 @@ impl Window {
         }
     }
 
+    /// A window that is not memory yet.
+    fn nowhere(offset: usize, len: usize) -> Self {
+        Self {
+            content: Content::Nowhere,
+            ..Self::empty(offset, len)
+        }
+    }
+
     pub(crate) fn range(&self) -> Range<usize> {
         self.offset..self.offset + self.len
     }
@@ -71,17 +83,22 @@ impl Windows {
         window.expect("a window of that length begins there")
     }
 
-    /// As [`Windows::at`], of a window with nothing in it: it is to hold this.
-    pub(crate) fn hold(&mut self, offset: usize, len: usize, content: Content) {
+    /// As [`Windows::at`], of a window with nothing in it: it is to hold this. Where it is not memory yet, its length is returned.
+    pub(crate) fn hold(&mut self, offset: usize, len: usize, content: Content) -> Option<usize> {
         let window = self.at(offset, len);
-        assert!(matches!(window.content, Content::Zeros));
-        window.content = content;
+        match std::mem::replace(&mut window.content, content) {
+            Content::Nowhere => Some(window.len),
+            Content::Zeros => None,
+            Content::Mapped { .. } | Content::Filled { .. } => {
+                panic!("a window with nothing in it")
+            }
+        }
     }
 }
 
 impl Slot {
     /// A free range for `len_bytes` of an object among those that were given back: the smallest that is large enough.
-    /// `None`: grow the memory to the end of [`Slot::window_at_the_end`] and take that.
+    /// `None`: [`Slot::new_window`] makes one.
     pub fn free_window(&self, len_bytes: usize) -> Option<usize> {
         let len = window_len(len_bytes);
         let mut windows = self.windows.lock();
@@ -96,20 +113,30 @@ impl Slot {
         Some(found.offset)
     }
 
-    /// Where a new window for `len_bytes` would be: `(offset, size)`, the memory's size once it is there.
-    pub fn window_at_the_end(&self, len_bytes: usize) -> (usize, usize) {
-        let offset = self.size_bytes().next_multiple_of(WINDOW_ALIGN_BYTES);
-        (offset, offset + window_len(len_bytes))
-    }
-
-    /// Enters the window at `offset`, after the memory has grown over it.
+    /// A window for `len_bytes` at the memory's end, and its offset. `grow` has the memory grow, by [`Slot::grow_to`], to the size
+    /// that it is given. The window's addresses are left out of that, and are memory once an object is mapped there or filled in,
+    /// or the window given back: only then may the guest go on. So what is going to be mapped over is not mapped first.
+    ///
+    /// # Errors
+    /// As `grow`: there is no window then.
     ///
     /// # Panics
-    /// When the memory has not.
-    pub fn enter_window(&self, offset: usize, len_bytes: usize) {
-        let len = window_len(len_bytes);
-        assert!(offset + len <= self.size_bytes());
-        self.windows.lock().used.push(Window::empty(offset, len));
+    /// When `grow` gives no error, and the memory has not grown.
+    pub fn new_window<E>(
+        &self,
+        len_bytes: usize,
+        grow: impl FnOnce(usize) -> Result<(), E>,
+    ) -> Result<usize, E> {
+        let skipped = self.skipped_bytes();
+        let offset = (skipped + self.size_bytes()).next_multiple_of(WINDOW_ALIGN_BYTES) - skipped;
+        let window = Window::nowhere(offset, window_len(len_bytes));
+        let end = window.range().end;
+        self.windows.lock().coming = Some(window);
+        let grown = grow(end);
+        let left_behind = self.windows.lock().coming.take();
+        grown?;
+        assert!(left_behind.is_none(), "the memory has grown");
+        Ok(offset)
     }
 
     /// Maps `len_bytes` of a file from `file_offset` (a multiple of the page size) over the empty window at `offset`, privately.
@@ -127,15 +154,22 @@ impl Slot {
         file_offset: u64,
         len_bytes: usize,
     ) -> Result<(), MapError> {
-        if len_bytes == 0 {
+        let len = len_bytes.next_multiple_of(PAGE_BYTES);
+        let content = if len == 0 {
+            Content::Zeros
+        } else {
+            Content::Mapped {
+                len,
+                last_page: None,
+            }
+        };
+        let nowhere = self.windows.lock().hold(offset, len, content);
+        if let Some(window_len) = nowhere {
+            self.make_accessible(offset + len..offset + window_len)?;
+        }
+        if len == 0 {
             return Ok(());
         }
-        let len = len_bytes.next_multiple_of(PAGE_BYTES);
-        let content = Content::Mapped {
-            len,
-            last_page: None,
-        };
-        self.windows.lock().hold(offset, len, content);
         self.map_file(offset, len, file, file_offset)?;
         self.put_zeros(offset + len_bytes, len - len_bytes);
         if len > len_bytes && self.expects_delta() {
@@ -174,4 +208,78 @@ impl Slot {
 fn window_len(len_bytes: usize) -> usize {
     let unit = usize::try_from(MEMORY_UNIT_BYTES).expect("64 KiB");
     len_bytes.max(1).next_multiple_of(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{MEMORY, expected, image, memory, new_window, object, rights};
+    use crate::{Lease, SlotPool};
+    use std::sync::Arc;
+
+    const LEN: usize = 5 * 65_536;
+
+    fn lease(pool: &Arc<SlotPool>) -> Lease {
+        pool.take(&image(7)).unwrap().unwrap()
+    }
+
+    /// Nothing but the image is there, and nothing behind it.
+    fn assert_fresh(lease: &Lease) {
+        assert_eq!(memory(lease), expected(7));
+        for offset in [MEMORY, MEMORY + LEN, WINDOW_ALIGN_BYTES, 1 << 30] {
+            assert_eq!(rights(lease.base().addr() + offset), "---p", "{offset:#x}");
+        }
+    }
+
+    #[test]
+    fn the_first_window_is_right_behind_the_image_and_is_memory_as_soon_as_it_holds_an_object() {
+        let pool = SlotPool::new(1);
+        for len in [0, 1, PAGE_BYTES, 65_536, LEN - 1, LEN] {
+            let lease = lease(&pool);
+            assert_fresh(&lease);
+            let bytes = vec![3; len];
+            let offset = new_window(&lease, len);
+            assert_eq!(offset, MEMORY);
+            assert_eq!(rights(lease.base().addr() + offset), "---p", "nothing yet");
+            lease.map_object(offset, &object(&bytes), 0, len).unwrap();
+            let (mapped, behind) = memory(&lease)[offset..].split_at(len);
+            assert_eq!(mapped, bytes);
+            assert!(behind.iter().all(|byte| *byte == 0), "{len}");
+            let second = new_window(&lease, LEN);
+            assert_eq!((second - MEMORY) % WINDOW_ALIGN_BYTES, 0);
+            lease.begin_filling(second, 10).unwrap().finish(0);
+            assert!(memory(&lease)[offset + len..].iter().all(|byte| *byte == 0));
+            memory(&lease)[offset + len..].fill(8);
+        }
+    }
+
+    #[test]
+    fn a_window_that_never_held_an_object_is_zeros_or_gone_with_its_guest() {
+        let pool = SlotPool::new(1);
+        let given_back = lease(&pool);
+        let offset = new_window(&given_back, LEN);
+        assert!(given_back.unmap_window(offset).unwrap());
+        assert!(memory(&given_back)[offset..].iter().all(|byte| *byte == 0));
+        memory(&given_back)[offset..].fill(9);
+        assert_eq!(given_back.free_window(LEN), Some(offset));
+        drop(given_back);
+        let stopped = lease(&pool);
+        assert_fresh(&stopped);
+        new_window(&stopped, LEN);
+        drop(stopped);
+        assert_fresh(&lease(&pool));
+    }
+
+    #[test]
+    fn a_growth_that_is_refused_leaves_no_window_and_the_next_growth_is_all_memory() {
+        let pool = SlotPool::new(1);
+        let refused = lease(&pool);
+        assert_eq!(refused.new_window(LEN, |_| Err("no")), Err("no"));
+        assert_fresh(&refused);
+        assert!(refused.windows().used.is_empty());
+        refused.grow_to(MEMORY + LEN).unwrap();
+        memory(&refused)[MEMORY..].fill(1);
+        drop(refused);
+        assert_fresh(&lease(&pool));
+    }
 }

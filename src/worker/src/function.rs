@@ -3,6 +3,7 @@
 use crate::guest::Guest;
 use crate::run::{Live, Start, Surroundings, instantiate};
 use crate::slice::Slice;
+use crate::threads::{LONG_NS, Weight};
 use ganglion_registry::abi::{COMBINE, STORAGE_CALL};
 use ganglion_registry::{Compiled, MEMORY_EXPORT, START_EXPORT, TABLE_EXPORT, global_export};
 use ganglion_snapshot::Image;
@@ -41,9 +42,12 @@ pub(crate) struct Function {
     pub(crate) taken_streak: Streak,
 }
 
-/// How often in a row something has been short.
+/// How often in a row something has been short, or [`LONG`].
 #[derive(Debug, Default)]
 pub(crate) struct Streak(AtomicU32);
+
+/// It was long the last time.
+const LONG: u32 = u32::MAX;
 
 impl Function {
     /// Links a module and makes its image: start function, constructors and zygote run here, once, unless the `image` that they
@@ -181,21 +185,25 @@ impl Function {
 impl Streak {
     /// Whether it has been short lately.
     pub(crate) fn is_short(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= SHORT_STREAK
+        (SHORT_STREAK..LONG).contains(&self.0.load(Ordering::Relaxed))
     }
 
-    /// What its thread asks of the kernel.
-    pub(crate) fn slice(&self) -> Slice {
-        match self.is_short() {
-            true => Slice::Short,
-            false => Slice::Ordinary,
+    /// What its thread has of the cores.
+    pub(crate) fn weight(&self) -> Weight {
+        match self.0.load(Ordering::Relaxed) {
+            LONG => Weight::Lowered,
+            SHORT_STREAK.. => Weight::Full(Slice::Short),
+            _ => Weight::Full(Slice::Ordinary),
         }
     }
 
     /// Remembers how long it kept its thread: computing, or waiting for another node. Not its wall time, in which the
     /// kernel may have run others.
     pub(crate) fn kept_its_thread(&self, busy_ns: u64) {
-        if busy_ns > SHORT_NS {
+        let streak = self.0.load(Ordering::Relaxed);
+        if busy_ns > LONG_NS {
+            self.0.store(LONG, Ordering::Relaxed);
+        } else if busy_ns > SHORT_NS || streak == LONG {
             self.0.store(0, Ordering::Relaxed);
         } else if !self.is_short() {
             self.0.fetch_add(1, Ordering::Relaxed);

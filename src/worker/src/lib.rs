@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A guest is one native thread, from its first instruction to its last: the kernel is the fair scheduler, and a guest
-//! that computes for a minute costs the others nothing but their share of the cores. It holds a permit of its node while
+//! that computes for a minute costs the others nothing but their share of the cores, and weighs less than they ([`threads`](crate::threads)). It holds a permit of its node while
 //! it computes and gives it up while it waits for an object. Functions that have been short run on the thread that
 //! received the call, which saves two thread switches; all of these threads but one may do that at once, so that there is
 //! always one left to receive calls, and a function that turns out long is not run so again soon.
@@ -34,6 +34,7 @@ mod rehearsal;
 mod run;
 mod slice;
 mod stop;
+mod threads;
 mod wait;
 mod watchdog;
 mod worker;

@@ -1,4 +1,4 @@
-//! How soon the kernel runs a thread that wakes up beside others that never sleep.
+//! How soon the kernel runs a thread that wakes up beside others that never sleep: slices and weights.
 //!
 //! A thread's slice is the time for which it may go on while others wait. Since Linux 6.12 a thread can ask for one of its own, and
 //! one that wakes up takes the core from a thread with a longer slice at once; of two alike, the one that wakes up waits until the
@@ -6,7 +6,12 @@
 //! long. All get the same share of the cores: a short slice comes more often.
 //!
 //! Earlier kernels take the wish and do nothing about it.
+//!
+//! A thread that has just used more than its share waits all the same, until the others have caught up and the kernel's tick comes.
+//! What it has used too much is less, and they catch up sooner, the less they weigh: [`lower`].
 
+use rustix::process::{getpriority_process, setpriority_process};
+use rustix::thread::Pid;
 use std::cell::Cell;
 use std::mem::size_of;
 
@@ -60,6 +65,44 @@ fn ask_kernel(slice_ns: u64) -> std::io::Result<()> {
         0 => Ok(()),
         _ => Err(std::io::Error::last_os_error()),
     }
+}
+
+/// The niceness that lowers a thread most.
+const NICENESS_MAX: i32 = 19;
+
+/// Lowers the weight of a thread of this process to that of one so much nicer than the process. It cannot be raised again without
+/// privilege.
+///
+/// # Errors
+/// The kernel's.
+pub(crate) fn lower(thread: Pid, niceness: u8) -> std::io::Result<()> {
+    let lowered = process_niceness() + i32::from(niceness);
+    // A thread's niceness is set by its own number, as a process's.
+    setpriority_process(Some(thread), lowered.min(NICENESS_MAX)).map_err(Into::into)
+}
+
+/// The niceness of a thread of this process; that of the process where there is none.
+pub(crate) fn niceness(thread: Pid) -> i32 {
+    getpriority_process(Some(thread)).unwrap_or_else(|_| process_niceness())
+}
+
+/// The niceness of the process's first thread, which runs no guests.
+pub(crate) fn process_niceness() -> i32 {
+    getpriority_process(Some(rustix::process::getpid())).unwrap_or(0)
+}
+
+/// Processor time that a thread of this process has had, in nanoseconds; `None` when it has ended.
+pub(crate) fn cpu_ns_of(thread: Pid) -> Option<u64> {
+    // How the kernel numbers threads' clocks: `MAKE_THREAD_CPUCLOCK` of its `posix-timers_types.h`, with `CPUCLOCK_SCHED`.
+    let clock = (!thread.as_raw_nonzero().get() << 3) | 6;
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: writes one `timespec`; a clock that does not exist is an error.
+    let got = unsafe { libc::clock_gettime(clock, &raw mut time) };
+    let (seconds, nanos) = (time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned());
+    (got == 0).then_some(seconds * 1_000_000_000 + nanos)
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use crate::interrupt::Interrupter;
 use crate::memory::EngineMemory;
 use crate::offload::{Offloads, Taken, take};
 use crate::rehearsal::Rehearsal;
-use crate::run::{Ran, Start, Surroundings, run, thread_cpu_ns};
-use crate::slice::Slice;
+use crate::run::{Ran, Start, Surroundings, run};
+use crate::threads::{GuestThreads, Weight};
 use crate::wait::Waiting;
 use async_trait::async_trait;
-use ganglion_registry::Modules;
+use ganglion_registry::{Modules, stack_bytes_of};
 use ganglion_scheduler::{AdmissionFacts, admit};
 use ganglion_store::ObjectStore;
 use ganglion_types::{
@@ -23,9 +23,10 @@ use ganglion_types::{
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// With more of a guest's memory its function is not run inline, however short it has been: the pages are put in there as well.
+/// With more of a guest's memory its function is not run inline, however short it has been: the pages are put in there as well, and
+/// this many keep a thread for less than half a millisecond. Another thread would take longer, since its core has none of them.
 const INLINE_DELTA_BYTES_MAX: u64 = 1 << 20;
 
 /// How many calls of one process may run on the threads that receive calls; shared by its workers.
@@ -46,6 +47,8 @@ pub struct WorkerSettings {
     pub permits: u32,
     /// Calls that may wait for a permit. Settings `compute.queue`, `storage.queue`.
     pub queue_max: u32,
+    /// By how much a guest's thread is nicer than the process once the guest has computed for long; 0 never. Setting `worker.niceness`.
+    pub niceness: u8,
     /// A guest's native stack, in bytes. Setting `limits.stack`.
     pub stack_bytes: u64,
     /// Memory that a guest may have changed, in bytes, for a storage call of it to go elsewhere. Setting `limits.delta`.
@@ -93,6 +96,7 @@ pub(crate) struct Shared {
     store: Arc<dyn ObjectStore>,
     offloads: Arc<Offloads>,
     inline: Inline,
+    threads: GuestThreads,
     pub(crate) settings: WorkerSettings,
     permits: Arc<Semaphore>,
     /// As many parts of jobs as there are permits run or wait for one: a call finds no more of them before it.
@@ -105,7 +109,7 @@ pub(crate) struct Shared {
 
 impl Worker {
     /// # Errors
-    /// `Internal` when the host interface cannot be linked.
+    /// `Internal` when the host interface cannot be linked, or a thread not be started.
     pub fn new(parts: WorkerParts) -> Result<Self> {
         let WorkerParts {
             node,
@@ -126,6 +130,8 @@ impl Worker {
         };
         let linker = host::linker(modules.engine())
             .map_err(|error| Error::internal(format!("the host interface: {error:#}")))?;
+        let stack_bytes = usize::try_from(settings.stack_bytes).unwrap_or(usize::MAX);
+        let threads = GuestThreads::new(stack_bytes_of(stack_bytes), settings.niceness)?;
         let functions = Functions::new(modules, linker, around.clone(), settings.stack_bytes);
         let offloads = Offloads::new(node.clone(), neighbours, store.clone(), &settings);
         Ok(Self(Arc::new(Shared {
@@ -136,6 +142,7 @@ impl Worker {
             around,
             store,
             inline,
+            threads,
             permits: Arc::new(Semaphore::new(settings.permits as usize)),
             job_parts: Arc::new(Semaphore::new(settings.permits as usize)),
             settings,
@@ -294,27 +301,28 @@ impl Shared {
             let cancelled = Arc::new(AtomicBool::new(false));
             return self.run_here(&function, call, permit, cancelled, Some(inline));
         }
-        self.on_a_thread(function.streak.slice(), move |worker, cancelled| {
+        self.on_a_thread(function.streak.weight(), move |worker, cancelled| {
             worker.run_here(&function, call, permit, cancelled, None)
         })
         .await
     }
 
-    /// Runs a guest on a thread of its own, with that slice. Dropping the future cancels it.
+    /// Runs a guest on a thread of its own, with that weight. Dropping the future cancels it.
     async fn on_a_thread<R: Send + 'static>(
         self: &Arc<Self>,
-        slice: Slice,
+        weight: Weight,
         run: impl FnOnce(&Self, Arc<AtomicBool>) -> Result<R> + Send + 'static,
     ) -> Result<R> {
         let mut cancel = CancelOnDrop::of(&self.around.interrupter);
         let (worker, cancelled) = (self.clone(), cancel.cancelled.clone());
-        let ran = tokio::task::spawn_blocking(move || {
-            slice.ask();
-            run(&worker, cancelled)
-        });
+        let (done, ran) = oneshot::channel();
+        let run = move || {
+            let _nobody_waits = done.send(run(&worker, cancelled));
+        };
+        self.threads.run(weight, Box::new(run))?;
         let ran = ran.await;
         cancel.over = true;
-        ran.map_err(|error| Error::internal(format!("a guest's thread ended early: {error}")))?
+        ran.map_err(|_| Error::internal("a guest's thread ended early"))?
     }
 
     async fn take(
@@ -332,7 +340,7 @@ impl Shared {
             let start = self.start(call, permit, cancelled, Some(inline));
             return self.take_here(&function, &offload, start);
         }
-        self.on_a_thread(function.taken_streak.slice(), move |worker, cancelled| {
+        self.on_a_thread(function.taken_streak.weight(), move |worker, cancelled| {
             let start = worker.start(call, permit, cancelled, None);
             worker.take_here(&function, &offload, start)
         })
@@ -341,13 +349,10 @@ impl Shared {
 
     fn take_here(&self, function: &Function, offload: &Offload, start: Start) -> Result<Taken> {
         let _running = Counted::up(&self.running);
-        let cpu_began_ns = thread_cpu_ns();
         let taken = take(function, &self.around, start, offload)?;
-        // With the delta's way in and out, which are most of it.
-        let cpu_ns = thread_cpu_ns() - cpu_began_ns;
-        function
-            .taken_streak
-            .kept_its_thread(cpu_ns + taken.objects.link_ns);
+        // Without the delta's way in and out: how long that may be is said by the delta's size.
+        let busy_ns = taken.cpu_ns + taken.objects.link_ns;
+        function.taken_streak.kept_its_thread(busy_ns);
         self.learn(taken.run_ns);
         Ok(taken)
     }

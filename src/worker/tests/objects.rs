@@ -100,6 +100,41 @@ async fn a_window_given_back_is_used_again_and_writes_stay_private() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn objects_fill_all_that_a_guest_can_address_and_the_next_one_is_refused() {
+    let lab = Lab::with_objects(Where::Here);
+    lab.put("k", &vec![111; 64 << 20]).await;
+    // Maps 64 MiB until it is refused, then again in the place of the last one.
+    let fill = lab
+        .add(
+            r#"(module
+            (import "env" "__faasmndp_getMmap" (func $map (param i32 i32 i64 i64 i32) (result i32)))
+            (import "env" "__faasmndp_unmap" (func $unmap (param i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 16) "k")
+            (func $open (result i32)
+                (call $map (i32.const 16) (i32.const 1) (i64.const 0) (i64.const 0x7fffffff) (i32.const 8)))
+            (func (export "_start") (local $count i32) (local $last i32) (local $at i32)
+                (loop $again
+                    (local.set $at (call $open))
+                    (if (local.get $at) (then
+                        (if (i32.ne (i32.load8_u offset=0x3ffffff (local.get $at)) (i32.const 111)) (then unreachable))
+                        (local.set $last (local.get $at))
+                        (local.set $count (i32.add (local.get $count) (i32.const 1)))
+                        (br $again))))
+                (if (i32.load (i32.const 8)) (then unreachable))
+                (if (call $unmap (local.get $last) (i32.const 0)) (then unreachable))
+                (if (i32.load8_u (local.get $last)) (then unreachable))
+                (if (i32.ne (call $open) (local.get $last)) (then unreachable))
+                (call $exit (local.get $count))))"#,
+        )
+        .await;
+    for _ in 0..2 {
+        assert_eq!(lab.run(fill, "").await.end, End::Exited(63));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn put_replaces_the_whole_object_once_for_a_call() {
     for place in [Where::Here, Where::Elsewhere] {
         let lab = Lab::with_objects(place);

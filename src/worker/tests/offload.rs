@@ -232,6 +232,28 @@ async fn what_a_zygote_draws_at_random_is_drawn_once_for_all_nodes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_lacks_the_module_loads_it_and_says_how_long_that_took() {
+    let (lab, neighbour) = Lab::with_neighbour(Fate::Arrives);
+    lab.put("k", b"x").await;
+    let plain = module(
+        r#"(elem (i32.const 1) $far)
+        (func $far (result i32) (i32.const 0))
+        (func (export "_start") (call $key)
+            (drop (call $call0 (i32.const 16) (i32.load (i32.const 8)) (i32.const 1))))"#,
+    );
+    let module = lab.add(&plain).await;
+    for is_loaded in [false, true] {
+        let calls = run(&lab, module, "k", Ndp::Preferred).await.storage_calls;
+        assert_eq!(calls.offloaded, 1);
+        let says_so = calls
+            .last_reason
+            .contains("load the function first, which took ");
+        assert_ne!(says_so, is_loaded, "{calls:?}");
+    }
+    assert_eq!(neighbour.taken.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_has_changed_more_than_the_limit_stays_and_says_so() {
     let (lab, neighbour) = Lab::with_neighbour(Fate::Arrives);
     lab.put("k", b"x").await;

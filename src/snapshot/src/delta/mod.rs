@@ -311,7 +311,7 @@ fn parts<'a>(size_bytes: usize, used: &'a [Window], free: &'a [Window]) -> Vec<P
     for window in windows {
         push(end..window.offset, Was::Image, false);
         let (len, was) = match &window.content {
-            Content::Zeros => (0, Was::Image),
+            Content::Nowhere | Content::Zeros => (0, Was::Image),
             Content::Mapped { len, last_page } => (*len, Was::Mapped(last_page.as_deref())),
             Content::Filled { len, watched } => (*len, Was::Filled { watched: *watched }),
         };

@@ -298,7 +298,7 @@ proptest! {
             }).collect(),
         };
         let window = |(offset, len, place, units, is_near): &(u64, u64, u64, u64, bool)| WindowRange {
-            offset: if *is_near { place * WINDOW_ALIGN_BYTES as u64 } else { *offset },
+            offset: if *is_near { MEMORY as u64 + place * WINDOW_ALIGN_BYTES as u64 } else { *offset },
             len_bytes: if *is_near { units * 65_536 } else { *len },
             replaced: *is_near,
         };

@@ -312,15 +312,21 @@ fn window_for(
     if let Some(offset) = slot.free_window(length) {
         return Ok(Ok(offset));
     }
-    let (offset, size) = slot.window_at_the_end(length);
-    match grow_for_windows(context, size)? {
-        Ok(()) => {
-            slot.enter_window(offset, length);
-            Ok(Ok(offset))
+    let mut stopped = None;
+    let window = slot.new_window(length, |size| match grow_for_windows(context, size) {
+        Ok(grown) => grown,
+        Err(error) => {
+            stopped = Some(error);
+            Err(Error::internal("the guest is stopped"))
         }
-        Err(_) => Ok(Err(Error::guest(format!(
-            "an object range of {length} bytes does not fit into what is left of the 4 GiB that a guest can address"
-        )))),
+    });
+    match stopped {
+        Some(error) => Err(error),
+        None => Ok(window.map_err(|_| {
+            Error::guest(format!(
+                "an object range of {length} bytes does not fit into what is left of the 4 GiB that a guest can address"
+            ))
+        })),
     }
 }
 

@@ -168,7 +168,13 @@ fn away(
     guest.objects.link_ns += took_ns.saturating_sub(usage.run_ns + usage.wait_ns);
     let printed = offloaded.stdout.len() + offloaded.stderr.len();
     let reason = chosen.learn(guest, &usage, took_ns, back_bytes + printed as u64);
-    guest.storage_calls.last_reason = reason;
+    guest.storage_calls.last_reason = match usage.start {
+        Start::Restored => reason,
+        Start::Cold => format!(
+            "{reason}; it had to load the function first, which took {} us",
+            usage.wait_ns / 1_000
+        ),
+    };
     state::resume(context, offloaded).map(Ok)
 }
 

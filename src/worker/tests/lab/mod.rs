@@ -158,6 +158,7 @@ impl Lab {
             settings: WorkerSettings {
                 permits: Self::PERMITS,
                 queue_max: Self::QUEUE,
+                niceness: 10,
                 stack_bytes: STACK_BYTES.into(),
                 delta_bytes_max: 8 << 20,
                 size_age: Duration::from_secs(30),
