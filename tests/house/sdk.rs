@@ -98,6 +98,7 @@ async fn every_call_of_the_rust_sdk_does_what_it_says() {
 #[test]
 fn every_call_of_the_rust_sdk_works_natively_too() {
     let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("output");
     for program in [
         &["-p", "sdk_calls"][..],
         &["-p", "ganglion-sdk", "--example", "shared"],
@@ -110,9 +111,11 @@ fn every_call_of_the_rust_sdk_works_natively_too() {
             .env("CARGO_TARGET_DIR", folder.path().join("target"))
             .env("GANGLION_OBJECTS", folder.path().join("objects"))
             .env("GANGLION_STATE", folder.path().join("state"))
+            .env("GANGLION_OUTPUT", &output)
             .output()
             .unwrap();
-        let lines = String::from_utf8(run.stdout).unwrap();
+        let lines = std::fs::read_to_string(&output).unwrap();
+        std::fs::remove_file(&output).unwrap();
         let words = String::from_utf8_lossy(&run.stderr);
         assert!(
             run.status.success() && all_is_well(&lines),
