@@ -449,6 +449,7 @@ impl Shared {
             object_bytes: objects.object_bytes,
             moved_bytes: objects.moved_bytes,
             link_ns: objects.link_ns,
+            store_failures: objects.store_failures,
             start,
         }
     }
