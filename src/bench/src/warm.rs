@@ -188,6 +188,7 @@ pub(crate) fn no_answer(node: &NodeId) -> Answer {
             object_bytes: 0,
             moved_bytes: 0,
             link_ns: 0,
+            store_failures: 0,
             start: Start::Restored,
         },
         load: Load {

@@ -15,11 +15,14 @@ use reqwest::{Method, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::fmt::Write;
+use std::pin::pin;
 use std::time::Duration;
 
 /// How long after a look at a job the next comes: soon at first, then as often as a person looks.
 const LOOK_MIN: Duration = Duration::from_millis(50);
 const LOOK_MAX: Duration = Duration::from_millis(500);
+/// Looks in a row that may fail before it is given up: some seconds.
+const LOOKS_MISSED_MAX: u32 = 10;
 /// Failed objects that are told on stderr.
 const FAILURES_TOLD: usize = 10;
 /// Largest result that is put into a document, in bytes.
@@ -117,14 +120,12 @@ pub(crate) async fn run(command: &JobCommand, client: &Client, ui: &Ui) -> Outco
 }
 
 async fn run_job(args: &JobRunArgs, client: &Client, ui: &Ui) -> Outcome<u8> {
-    let job = unless_stopped(begin(args, client, ui)).await?;
+    let job = begun(args, client, ui).await?;
     ui.detail(format_args!("job {}", job.id));
     match unless_stopped(follow(&job.id, client, ui)).await {
         Ok(job) => unless_stopped(ended(args, &job, client, ui)).await,
         Err(failure) if failure.is_interrupted() => {
-            // Once more Ctrl-C, and nobody waits for this either.
-            unless_stopped(cancel(&job.id, client, ui)).await?;
-            ui.note(format_args!("job {} is cancelled", job.id));
+            give_up(&job, client, ui).await?;
             Err(failure)
         }
         Err(failure) => Err(failure.or_hint(format!(
@@ -132,6 +133,26 @@ async fn run_job(args: &JobRunArgs, client: &Client, ui: &Ui) -> Outcome<u8> {
             job.id
         ))),
     }
+}
+
+/// Begins a job. Whoever stops that waits for its answer all the same: it names the job, which is cancelled then.
+async fn begun(args: &JobRunArgs, client: &Client, ui: &Ui) -> Outcome<Job> {
+    let mut begin = pin!(begin(args, client, ui));
+    match unless_stopped(begin.as_mut()).await {
+        Err(failure) if failure.is_interrupted() => {
+            let job = unless_stopped(begin).await?;
+            give_up(&job, client, ui).await?;
+            Err(failure)
+        }
+        begun => begun,
+    }
+}
+
+/// Cancels a job; after one more Ctrl-C nobody waits for that either.
+async fn give_up(job: &Job, client: &Client, ui: &Ui) -> Outcome<()> {
+    unless_stopped(cancel(&job.id, client, ui)).await?;
+    ui.note(format_args!("job {} is cancelled", job.id));
+    Ok(())
 }
 
 async fn begin(args: &JobRunArgs, client: &Client, ui: &Ui) -> Outcome<Job> {
@@ -172,17 +193,23 @@ async fn cancel(id: &str, client: &Client, ui: &Ui) -> Outcome<()> {
     client.send(request, ui).await.map(drop)
 }
 
-/// Looks at a job until it has ended.
+/// Looks at a job until it has ended. A gateway that cannot be asked for a moment is asked again.
 async fn follow(id: &str, client: &Client, ui: &Ui) -> Outcome<Job> {
     let bar = ui.job_progress();
-    let mut pause = LOOK_MIN;
+    let (mut pause, mut missed) = (LOOK_MIN, 0);
     loop {
-        let job = look(id, client, ui).await?;
-        if job.state != "running" {
-            bar.finish_and_clear();
-            return Ok(job);
+        match look(id, client, ui).await {
+            Ok(job) if job.state != "running" => {
+                bar.finish_and_clear();
+                return Ok(job);
+            }
+            Ok(job) => {
+                missed = 0;
+                show(&bar, &job);
+            }
+            Err(failure) if failure.kind().may_pass() && missed < LOOKS_MISSED_MAX => missed += 1,
+            Err(failure) => return Err(failure),
         }
-        show(&bar, &job);
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LOOK_MAX);
     }

@@ -47,7 +47,7 @@ pub(crate) type Code = (ContentHash, Entry);
 
 /// Places calls on nodes.
 pub(crate) struct Dispatcher {
-    peers: Arc<Peers>,
+    pub(crate) peers: Arc<Peers>,
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) ambient: Arc<dyn Ambient>,
     pub(crate) metrics: Arc<Metrics>,
@@ -261,7 +261,7 @@ impl Dispatcher {
 
     /// Runs the call there, and gives up waiting a while after its deadline. A worker of this process ends its guests itself
     /// and cannot be lost on the way, which saves every such call a timer.
-    async fn execute(&self, member: &Member, call: &Call) -> Result<Answer> {
+    pub(crate) async fn execute(&self, member: &Member, call: &Call) -> Result<Answer> {
         if member.local {
             return member.peer.execute(call.clone()).await;
         }
@@ -331,9 +331,7 @@ impl Past {
     /// What the user is told at the end. A refusal of a second attempt does not undo that the first may have run.
     fn final_error(&self, error: Error) -> Error {
         match &self.lost {
-            Some((_, lost)) if error.kind().nothing_ran() => {
-                lost.clone().within(format!("not run again ({error})"))
-            }
+            Some((_, lost)) if error.kind().nothing_ran() => not_run_again(lost, &error),
             _ => error,
         }
     }
@@ -358,6 +356,11 @@ impl Past {
         written.expect("writing to memory does not fail");
         reason.freeze()
     }
+}
+
+/// What is told of a call that may have run when `lost` was said, and that nobody takes now.
+pub(crate) fn not_run_again(lost: &Error, refused: &Error) -> Error {
+    lost.clone().within(format!("not run again ({refused})"))
 }
 
 /// Refuses an object of Ganglion's own.

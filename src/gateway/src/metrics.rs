@@ -377,13 +377,14 @@ impl Metrics {
         series.delta_bytes.inc_by(counted.delta_bytes);
     }
 
-    /// A node had no result for a call; another may.
+    /// A node had no result for a call; another may. What is no refusal and no loss is not counted.
     pub(crate) fn refused(&self, site: Site, kind: ErrorKind) {
         let series = self.site(site);
         match kind {
             ErrorKind::Busy => series.busy.inc(),
             ErrorKind::Unavailable => series.unavailable.inc(),
-            _ => series.lost.inc(),
+            ErrorKind::Indeterminate => series.lost.inc(),
+            _ => return,
         };
     }
 

@@ -433,6 +433,7 @@ impl Settings {
                 "settings: jobs.batch is {batch}, and may be 1 to {JOB_BATCH_MAX}: their keys and ends fit one message"
             )));
         }
+        settings.check_result()?;
         Ok(settings)
     }
 
@@ -444,6 +445,22 @@ impl Settings {
         of_node(Role::Storage, &self.storage)
             || of_node(Role::Compute, &self.compute)
             || (self.node.is(Role::Gateway) && http.any(ListenAddress::is_of_cluster))
+    }
+
+    /// A job's result has to be kept to be asked for, and comes from a node in one payload when there is one batch only.
+    fn check_result(&self) -> Result<()> {
+        let result = self.jobs.result;
+        for (name, most) in [
+            ("jobs.kept_bytes", self.jobs.kept_bytes),
+            ("link.payload", self.link.payload),
+        ] {
+            if result > most {
+                return Err(Error::invalid(format!(
+                    "settings: jobs.result is {result}, and may be at most {most} ({name})"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The settings of a kind of node.
@@ -547,6 +564,22 @@ mod tests {
             ("[worker]\ninterruption = \"never\"", "interruption"),
             ("[jobs]\nbatch = 0", "jobs.batch"),
             ("[jobs]\nbatch = 513", "jobs.batch"),
+            (
+                "[jobs]\nresult = \"65 MiB\"\nkept_bytes = \"64 MiB\"",
+                "jobs.result",
+            ),
+            (
+                "[jobs]\nresult = \"65 MiB\"\nkept_bytes = \"64 MiB\"",
+                "jobs.kept_bytes",
+            ),
+            (
+                "[jobs]\nresult = \"64 MiB\"\n[link]\npayload = \"63 MiB\"",
+                "jobs.result",
+            ),
+            (
+                "[jobs]\nresult = \"64 MiB\"\n[link]\npayload = \"63 MiB\"",
+                "link.payload",
+            ),
         ] {
             let error = parse(toml).unwrap_err();
             assert!(error.message().contains(named), "{error}");

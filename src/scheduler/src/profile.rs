@@ -282,6 +282,7 @@ mod tests {
         object_bytes: 1_000_000,
         moved_bytes: 1_000_000,
         link_ns: 7_000_000,
+        store_failures: 0,
         start: Start::Restored,
     };
 

@@ -10,8 +10,8 @@
 //! ```
 
 use crate::{
-    Answer, Call, CallId, ContentHash, Deadline, End, Entry, Error, FunctionRef, Key, Load,
-    ObjectKey, Result,
+    Answer, Call, CallId, CallLimits, ContentHash, Deadline, End, Entry, Error, FunctionRef, Key,
+    Load, ObjectKey, Result,
 };
 use bytes::{Bytes, BytesMut};
 
@@ -50,6 +50,8 @@ pub struct Combiner {
     pub entry: Entry,
     /// Most that is given to it at once, in bytes. Setting `limits.input`.
     pub input_bytes_max: u64,
+    /// What one call of it may use.
+    pub limits: CallLimits,
 }
 
 /// What came of a batch.
@@ -81,16 +83,16 @@ impl Batch {
                 bucket: common.function.tenant.bucket(),
                 key: part.key.clone(),
             }),
-            deadline: common.part_deadline(now_ns),
+            deadline: common.deadline_of(&common.limits, now_ns),
             ..common.clone()
         }
     }
 }
 
 impl Call {
-    /// The end of a part that begins now.
-    fn part_deadline(&self, now_ns: u64) -> Deadline {
-        self.deadline.min(Deadline::after(now_ns, self.limits.wall))
+    /// The end of what belongs to this job and may take so long, when it begins now.
+    fn deadline_of(&self, limits: &CallLimits, now_ns: u64) -> Deadline {
+        self.deadline.min(Deadline::after(now_ns, limits.wall))
     }
 }
 
@@ -105,9 +107,19 @@ impl Combiner {
             input: outputs.concat().into(),
             args: Vec::new(),
             object: None,
-            deadline: job.part_deadline(now_ns),
+            deadline: job.deadline_of(&self.limits, now_ns),
+            limits: self.limits,
             ..job.clone()
         }
+    }
+
+    /// So many outputs are left of which no two fit its input, with more than `bytes_max` bytes together; names the limits.
+    pub fn no_two(&self, outputs: usize, bytes_max: u64) -> Error {
+        Error::invalid(format!(
+            "{outputs} outputs are to be combined: no two have less than {} bytes together (setting limits.input), and all of them \
+             more than {bytes_max} (setting jobs.result)",
+            self.input_bytes_max
+        ))
     }
 
     /// What came of its call.
@@ -145,7 +157,7 @@ pub fn take_together(outputs: &mut Vec<Bytes>, bytes_max: u64) -> Option<Vec<Byt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CallLimits, Ndp};
+    use crate::Ndp;
     use std::time::Duration;
 
     fn batch(input: &'static str) -> Batch {
@@ -187,6 +199,27 @@ mod tests {
         let call = batch("x y").call(&part, u64::try_from(late).unwrap());
         assert_eq!(call.input, "a/b x y");
         assert_eq!(call.deadline, Deadline::after(0, Duration::from_secs(100)));
+    }
+
+    #[test]
+    fn a_combiner_has_its_own_limits_and_not_the_parts() {
+        let mut job = batch("").common;
+        job.limits.wall = Duration::from_millis(1);
+        let limits = CallLimits {
+            wall: Duration::from_secs(2),
+            memory_bytes: 5,
+            ..CallLimits::default()
+        };
+        let combiner = Combiner {
+            function: FunctionRef::new("books", "sum").unwrap(),
+            module: ContentHash([8; 32]),
+            entry: Entry::Main,
+            input_bytes_max: 10,
+            limits,
+        };
+        let call = combiner.call(&job, CallId(6), &[Bytes::from_static(b"1")], 1);
+        assert_eq!(call.limits, limits);
+        assert_eq!(call.deadline, Deadline::after(1, Duration::from_secs(2)));
     }
 
     #[test]

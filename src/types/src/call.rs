@@ -116,6 +116,9 @@ pub struct Usage {
     pub moved_bytes: u64,
     /// Time that the guest waited for bytes on such a link, in nanoseconds; part of `run_ns`.
     pub link_ns: u64,
+    /// How often it was told that an object could not be read or written because the store was busy, away, or gave no answer: the same
+    /// call may succeed later.
+    pub store_failures: u32,
     /// How the instance came to be.
     pub start: Start,
 }

@@ -99,6 +99,14 @@ impl ErrorKind {
         }
     }
 
+    /// Whether what may be done twice, such as a read, or a write that carries its name, may succeed when it is tried again.
+    pub fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::Busy | Self::Unavailable | Self::Indeterminate | Self::Deadline
+        )
+    }
+
     /// Whether the caller may be sure that nothing ran, so that running it elsewhere cannot repeat an effect.
     pub fn nothing_ran(self) -> bool {
         matches!(self, Self::Busy | Self::Unavailable)

@@ -1,13 +1,15 @@
 //! Conversions of parts of a job, and of what comes back.
 
-use crate::call::{ExecutedParts, entry, executed_parts, hash_from_words, hash_words};
+use crate::call::{ExecutedParts, entry, executed_parts, hash_from_words, hash_words, nanoseconds};
 use crate::message::{self, batched_part};
 use crate::node::corrupt;
 use crate::offload::{length, split};
 use bytes::Bytes;
 use ganglion_types::{
-    Answer, Batch, Batched, Combiner, Deadline, Entry, Error, FunctionRef, Key, Load, Part, Result,
+    Answer, Batch, Batched, CallLimits, Combiner, Deadline, Entry, Error, FunctionRef, Key, Load,
+    Part, Result,
 };
+use std::time::Duration;
 
 /// A batch for the wire: all but the common input, which is the payload, and the deadline, which is in the request.
 pub fn batch_message(batch: &Batch) -> message::Batch {
@@ -57,6 +59,10 @@ impl From<&Combiner> for message::Combiner {
             module_3,
             own: combiner.entry == Entry::Combine,
             input_bytes_max: combiner.input_bytes_max,
+            wall_ns: nanoseconds(combiner.limits.wall),
+            memory_bytes: combiner.limits.memory_bytes,
+            output_bytes: combiner.limits.output_bytes,
+            log_bytes: combiner.limits.log_bytes,
         }
     }
 }
@@ -76,6 +82,12 @@ impl TryFrom<message::Combiner> for Combiner {
             module: hash_from_words([module_0, module_1, module_2, module_3]),
             entry: entry(combiner.own),
             input_bytes_max: combiner.input_bytes_max,
+            limits: CallLimits {
+                wall: Duration::from_nanos(combiner.wall_ns),
+                memory_bytes: combiner.memory_bytes,
+                output_bytes: combiner.output_bytes,
+                log_bytes: combiner.log_bytes,
+            },
         })
     }
 }

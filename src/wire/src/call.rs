@@ -52,7 +52,7 @@ pub(crate) fn entry(combine: bool) -> Entry {
     }
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -162,6 +162,7 @@ impl From<Usage> for message::Usage {
             object_bytes: usage.object_bytes,
             moved_bytes: usage.moved_bytes,
             link_ns: usage.link_ns,
+            store_failures: usage.store_failures,
             cold: usage.start == Start::Cold,
         }
     }
@@ -176,6 +177,7 @@ impl From<message::Usage> for Usage {
             object_bytes: usage.object_bytes,
             moved_bytes: usage.moved_bytes,
             link_ns: usage.link_ns,
+            store_failures: usage.store_failures,
             start: match usage.cold {
                 true => Start::Cold,
                 false => Start::Restored,

@@ -66,6 +66,7 @@ fn answer(end: End, output: Option<Bytes>) -> Answer {
             object_bytes: 4,
             moved_bytes: 5,
             link_ns: 6,
+            store_failures: 7,
             start: Start::Cold,
         },
         load: Load {
@@ -115,6 +116,12 @@ fn a_batch_arrives_with_every_field() {
         module: ContentHash([9; 32]),
         entry: Entry::Main,
         input_bytes_max: 17,
+        limits: CallLimits {
+            wall: Duration::from_millis(18),
+            memory_bytes: 19,
+            output_bytes: 20,
+            log_bytes: 21,
+        },
     };
     let part = |number, key: &str| Part {
         number,

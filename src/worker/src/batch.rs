@@ -6,6 +6,9 @@
 //!                                    └─ kept ─ `limits.input` full ─ combined, kept ─ at the end: combined, sent back
 //! ```
 //!
+//! What is kept is bounded: beyond `jobs.result` no more outputs are taken until some are combined, and ones of which no two fit
+//! `limits.input` end the batch.
+//!
 //! A part is a call like any other: it waits for its permit behind the calls that were there before it. No more parts run or wait at
 //! once than the node has permits, however many batches there are, so a call waits for few of them.
 
@@ -13,10 +16,13 @@ use crate::worker::Shared;
 use bytes::Bytes;
 use ganglion_types::{Answer, Batch, Batched, Combiner, End, Error, Result, take_together};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// The end of what a failed guest printed that is told of it, in bytes.
 const TOLD_BYTES: usize = 4 << 10;
+/// How long a combiner rests that had to be run now and was refused.
+const REST: Duration = Duration::from_millis(50);
 
 /// What has come of a batch so far.
 struct Gathered<'a> {
@@ -27,6 +33,16 @@ struct Gathered<'a> {
     outputs: Vec<Bytes>,
     /// Of the outputs that are kept, in bytes.
     kept_bytes: u64,
+}
+
+/// What came of combining some of what is kept.
+enum Combined {
+    /// There is one output in place of several.
+    Yes,
+    /// No two fit the combiner's input.
+    NoTwo,
+    /// The node had no room for it: they stay as they are.
+    Refused,
 }
 
 /// Runs a batch that is admitted. Dropping the future stops the guests that run.
@@ -75,19 +91,50 @@ async fn part(worker: Arc<Shared>, batch: Arc<Batch>, index: usize) -> (usize, R
 impl Gathered<'_> {
     async fn take(&mut self, index: usize, mut answer: Result<Answer>) -> Result<()> {
         if let Ok(answer) = &mut answer {
-            self.shorten(answer)?;
+            self.shorten(answer);
         }
         self.answers[index] = Some(answer);
-        match &self.batch.combiner {
-            Some(combiner) if self.kept_bytes >= combiner.input_bytes_max => {
-                self.combine(combiner).await.map(drop)
-            }
-            _ => Ok(()),
+        if let Some(combiner) = &self.batch.combiner
+            && self.kept_bytes >= combiner.input_bytes_max
+        {
+            self.combine(combiner).await?;
         }
+        self.keep_within().await
+    }
+
+    /// Combines until what is kept is within its limit. Where the node has no room for that now, the batch waits.
+    async fn keep_within(&mut self) -> Result<()> {
+        let limit = self.batch.outputs_bytes_max;
+        while self.kept_bytes > limit {
+            let Some(combiner) = &self.batch.combiner else {
+                return Err(Error::invalid(format!(
+                    "the outputs of the job's parts have more than {limit} bytes together (setting jobs.result)"
+                )));
+            };
+            match self.combine(combiner).await? {
+                Combined::Yes => {}
+                Combined::NoTwo => return Err(combiner.no_two(self.outputs.len(), limit)),
+                Combined::Refused => self.rest().await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// `Deadline` when the batch's time is over.
+    async fn rest(&self) -> Result<()> {
+        let now_ns = self.worker.around.ambient.monotonic_ns();
+        if self.batch.common.deadline.remaining(now_ns).is_zero() {
+            return Err(Error::deadline(
+                "no combiner had room before the job's end (setting jobs.time)",
+            ));
+        }
+        tokio::time::sleep(REST).await;
+        Ok(())
     }
 
     /// Leaves of an answer what is to go back with it.
-    fn shorten(&mut self, answer: &mut Answer) -> Result<()> {
+    fn shorten(&mut self, answer: &mut Answer) {
         if answer.end != End::Exited(0) {
             for printed in [&mut answer.stdout, &mut answer.stderr] {
                 *printed = printed.slice(printed.len().saturating_sub(TOLD_BYTES)..);
@@ -95,31 +142,22 @@ impl Gathered<'_> {
             if let Some(output) = &mut answer.output {
                 output.truncate(TOLD_BYTES);
             }
-            return Ok(());
+            return;
         }
         let printed = std::mem::take(&mut answer.stdout);
         let output = answer.output.take().unwrap_or(printed);
         answer.stderr = Bytes::new();
         self.kept_bytes += output.len() as u64;
-        if self.batch.combiner.is_some() {
-            self.outputs.push(output);
-            return Ok(());
-        }
-        answer.output = Some(output);
-        let limit = self.batch.outputs_bytes_max;
-        match self.kept_bytes > limit {
-            false => Ok(()),
-            true => Err(Error::invalid(format!(
-                "the outputs of the job's parts have more than {limit} bytes together (setting jobs.result)"
-            ))),
+        match self.batch.combiner {
+            Some(_) => self.outputs.push(output),
+            None => answer.output = Some(output),
         }
     }
 
-    /// Makes one of as many outputs as fit the combiner's input, if there are two that do. `false`: there are not, or the node had no
-    /// room for it, and they stay as they are.
-    async fn combine(&mut self, combiner: &Combiner) -> Result<bool> {
+    /// Makes one of as many outputs as fit the combiner's input, if there are two that do.
+    async fn combine(&mut self, combiner: &Combiner) -> Result<Combined> {
         let Some(group) = take_together(&mut self.outputs, combiner.input_bytes_max) else {
-            return Ok(false);
+            return Ok(Combined::NoTwo);
         };
         let now_ns = self.worker.around.ambient.monotonic_ns();
         let job = &self.batch.common;
@@ -130,19 +168,20 @@ impl Gathered<'_> {
             Ok(answer) => combiner.output(answer)?,
             Err(error) if error.kind().nothing_ran() => {
                 self.outputs.extend(group);
-                return Ok(false);
+                return Ok(Combined::Refused);
             }
             Err(error) => return Err(error.within(format!("combining ({})", combiner.function))),
         };
         self.outputs.push(combined);
         self.kept_bytes = self.outputs.iter().map(|output| output.len() as u64).sum();
-        Ok(true)
+        Ok(Combined::Yes)
     }
 
     async fn finish(mut self) -> Result<Batched> {
         if let Some(combiner) = &self.batch.combiner {
-            while self.combine(combiner).await? {}
+            while matches!(self.combine(combiner).await?, Combined::Yes) {}
         }
+        self.keep_within().await?;
         let told = |answer: Option<Result<Answer>>| {
             answer.unwrap_or_else(|| Err(Error::internal("a part that never ended")))
         };

@@ -39,6 +39,15 @@ pub(crate) struct ObjectUse {
     pub(crate) moved_bytes: u64,
     pub(crate) link_ns: u64,
     pub(crate) writes: u32,
+    /// Those that the guest was told of as failed, and that may succeed later.
+    pub(crate) store_failures: u32,
+}
+
+impl ObjectUse {
+    /// The guest is told that this came of a read or a write.
+    pub(crate) fn failed(&mut self, error: &Error) {
+        self.store_failures += u32::from(error.kind().may_pass());
+    }
 }
 
 /// The store data of an instance.

@@ -454,6 +454,7 @@ impl Shared {
             object_bytes: objects.object_bytes,
             moved_bytes: objects.moved_bytes,
             link_ns: objects.link_ns,
+            store_failures: objects.store_failures,
             start,
         }
     }

@@ -6,10 +6,12 @@
 mod lab;
 
 use bytes::Bytes;
+use ganglion_store::NAMES_MAX;
 use ganglion_types::{
-    Batch, Combiner, ContentHash, End, Entry, ErrorKind, Executor, FunctionRef, Key, Ndp, Part,
+    Batch, CallLimits, Combiner, ContentHash, End, Entry, ErrorKind, Executor, FunctionRef, Key,
+    Ndp, Part,
 };
-use lab::Lab;
+use lab::{Lab, Where};
 use std::time::Duration;
 
 /// Sets the number 1 as its output, four bytes; traps for keys that begin with `f`, and returns 3 for those that begin with `r`. Its
@@ -72,6 +74,7 @@ fn own_combiner(module: ContentHash, input_bytes_max: u64) -> Option<Combiner> {
         module,
         entry: Entry::Combine,
         input_bytes_max,
+        limits: CallLimits::default(),
     })
 }
 
@@ -136,6 +139,35 @@ async fn outputs_are_combined_to_one_whatever_fits_the_combiners_input() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn outputs_of_which_no_two_can_be_combined_are_kept_up_to_a_limit() {
+    let lab = Lab::new();
+    let one = lab.add(ONE).await;
+    let mut batch = batch(&lab, one, &keys("k", 10));
+    batch.combiner = own_combiner(one, 7);
+    batch.outputs_bytes_max = 40;
+    let batched = lab.worker.batch(batch.clone()).await.unwrap();
+    assert_eq!(batched.combined.len(), 10);
+    batch.outputs_bytes_max = 39;
+    let error = lab.worker.batch(batch).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    for setting in ["limits.input", "jobs.result"] {
+        assert!(error.message().contains(setting), "{error}");
+    }
+}
+
+/// The limit has room for one output, the combiner's input for all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn outputs_beyond_the_limit_are_combined_at_once() {
+    let lab = Lab::new();
+    let one = lab.add(ONE).await;
+    let mut batch = batch(&lab, one, &keys("k", 10));
+    batch.combiner = own_combiner(one, 1 << 20);
+    batch.outputs_bytes_max = 4;
+    let batched = lab.worker.batch(batch).await.unwrap();
+    assert_eq!(number(&batched.combined[0]), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_function_can_be_the_combiner() {
     let lab = Lab::new();
     let (one, echo) = (lab.add(ONE).await, lab.add(ECHO).await);
@@ -187,6 +219,46 @@ async fn a_combiner_that_fails_fails_the_batch() {
     let error = lab.worker.batch(none).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.message().contains("ganglion_combine"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_tells_of_a_store_that_failed_the_guest() {
+    const BOTH: &str = r#"(module
+        (import "env" "__faasmndp_getMmap" (func $map (param i32 i32 i64 i64 i32) (result i32)))
+        (import "env" "__faasmndp_put" (func $put (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 16) "object")
+        (func (export "_start")
+            (drop (call $map (i32.const 16) (i32.const 6) (i64.const 0) (i64.const 1) (i32.const 0)))
+            (drop (call $put (i32.const 16) (i32.const 6) (i32.const 16) (i32.const 6)))))"#;
+    for (place, failures) in [(Where::Away, 2), (Where::Elsewhere, 0), (Where::Here, 0)] {
+        let lab = Lab::with_objects(place);
+        let both = lab.add(BOTH).await;
+        let answer = lab.run(both, "").await;
+        assert_eq!(answer.end, End::Exited(0));
+        assert_eq!(answer.usage.store_failures, failures, "{place:?}");
+    }
+}
+
+/// Writes one object, whatever its own is.
+const SHARED: &str = r#"(module
+    (import "env" "__faasmndp_put" (func $put (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 16) "object")
+    (func (export "_start") (drop (call $put (i32.const 16) (i32.const 6) (i32.const 16) (i32.const 6)))))"#;
+
+/// What an object remembers is enough for as many parts as a node has of a job that writes; with one more it is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_that_write_one_object_write_it_once_when_their_batch_is_sent_again() {
+    let lab = Lab::new();
+    let shared = lab.add(SHARED).await;
+    for (count, again) in [(NAMES_MAX, false), (NAMES_MAX + 1, true)] {
+        let batch = batch(&lab, shared, &keys("k", count));
+        lab.worker.batch(batch.clone()).await.unwrap();
+        let version = lab.version("object").await;
+        lab.worker.batch(batch).await.unwrap();
+        assert_eq!(lab.version("object").await != version, again, "{count}");
+    }
 }
 
 /// The code that a write gives becomes the output.

@@ -59,11 +59,12 @@ async fn a_storage_worker_killed_in_mid_job_costs_only_its_parts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_in_ceph_counts_what_one_count_over_all_objects_would() {
     let lab = CephLab::up().await;
-    let mut whole = String::new();
+    let (mut whole, mut apart) = (String::new(), 0);
     for number in 0..60 {
         let key = format!("books/{number:03}");
         let text = format!("the words of {key} are words\n").repeat(number * 20 + 1);
         lab.put(&key, &text).await;
+        apart += counted(text.as_bytes()).len() as u64;
         whole += &text;
     }
     for ndp in ["allow", "prefer", "forbid"] {
@@ -80,7 +81,12 @@ async fn a_job_in_ceph_counts_what_one_count_over_all_objects_would() {
         match ndp {
             "forbid" => assert_eq!(on_storage, 0),
             "prefer" => assert_eq!(on_storage, 60),
-            _ => {}
+            _ => assert_eq!(on_storage + count(&job, "parts", "compute"), 60),
         }
+        let outputs = count(&job, "bytes", "outputs");
+        assert!(
+            outputs < apart,
+            "combined on the nodes: {outputs} of {apart} bytes"
+        );
     }
 }

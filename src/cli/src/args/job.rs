@@ -31,8 +31,9 @@ pub(crate) enum JobCommand {
 /// Each call gets the object's key as its input, and runs on the node that holds the object where that pays. With --combine
 /// the outputs become one of the same form, on the nodes first and then once, by the function's own combiner
 /// (GANGLION_COMBINE in C and C++) or by another function; without it they stand behind one another in the order of the
-/// keys. Calls that are refused, or lost with their node, run again elsewhere; what they write is written once. The job ends
-/// with the first object whose call fails, unless told to keep going. Ctrl-C cancels it.
+/// keys. Calls that are refused, or lost with their node, run again elsewhere; what they write is written once, unless more than
+/// 63 others have written the same object since. The job ends with the first object whose call fails, unless told to keep
+/// going. Ctrl-C cancels it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ganglion job run ndp/wordcount --over 'books/*' --combine

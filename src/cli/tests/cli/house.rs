@@ -54,6 +54,7 @@ impl Executor for Echo {
                 object_bytes: 0,
                 moved_bytes: 0,
                 link_ns: 0,
+                store_failures: 0,
                 start: Start::Restored,
             },
             load: Load::default(),

@@ -1,8 +1,13 @@
 //! Jobs, against a real gateway whose node sets each call's input as its output.
 
 use super::house::{House, house};
-use super::{document, exit_code, run, stderr};
+use super::stand_in::{StandIn, answer, problem};
+use super::{document, exit_code, ganglion, run, stderr};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 use std::fs;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// A house with a function `ndp/echo` and the objects `k/a`, `k/b` and `other`.
 fn house_with_objects() -> House {
@@ -111,4 +116,60 @@ fn a_job_that_fails_names_the_object_and_ends_by_kind() {
         let output = run(&house.url, words);
         assert_eq!(exit_code(&output), code, "{words:?}: {}", stderr(&output));
     }
+}
+
+/// What a gateway tells of a job in that state.
+fn told(status: u16, state: &str) -> Vec<u8> {
+    let job = json!({
+        "id": "5f0c2a9e71d34b6800000000000004d2", "function": "ndp/echo", "over": "k/*", "combiner": null, "state": state,
+        "objects": {"total": 2, "done": 2, "failed": 0}, "bytes": {"total": 10, "done": 10, "moved": 0, "outputs": 6},
+        "parts": {"compute": 2, "storage": 0, "repeated": 0}, "began_ms": 0, "elapsed_ms": 1, "left_ms": null,
+        "result_bytes": 6, "to": null, "error": null, "failures": [],
+    });
+    answer(
+        status,
+        &["content-type: application/json"],
+        job.to_string().as_bytes(),
+    )
+}
+
+const RUN: [&str; 5] = ["job", "run", "ndp/echo", "--over", "k/*"];
+
+#[test]
+fn a_gateway_that_is_away_for_a_moment_is_asked_again_how_far_a_job_is() {
+    let looks = AtomicU32::new(0);
+    let gateway = StandIn::answering(move |asked| match asked.line.split(' ').next() {
+        Some("POST") => told(202, "running"),
+        _ if asked.line.ends_with("/result") => answer(200, &[], b"result"),
+        _ => match looks.fetch_add(1, Ordering::SeqCst) {
+            0..3 => problem(503, "Unavailable", "the gateway is away"),
+            3..6 => told(200, "running"),
+            _ => told(200, "done"),
+        },
+    });
+    let output = run(&gateway.url, &RUN);
+    assert_eq!(
+        (exit_code(&output), &output.stdout[..]),
+        (0, &b"result"[..])
+    );
+}
+
+#[test]
+fn a_job_that_was_stopped_while_it_began_is_cancelled() {
+    let gateway = StandIn::answering(|asked| match asked.line.split(' ').next() {
+        Some("POST") => {
+            std::thread::sleep(Duration::from_millis(700));
+            told(202, "running")
+        }
+        _ => answer(202, &[], b""),
+    });
+    let mut child = ganglion(&gateway.url, &RUN).spawn().unwrap();
+    while gateway.asked().is_empty() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let asked = gateway.asked();
+    let last = &asked.last().unwrap().line;
+    assert_eq!(last, "DELETE /v1/jobs/5f0c2a9e71d34b6800000000000004d2");
 }

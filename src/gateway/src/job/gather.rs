@@ -16,6 +16,7 @@ pub(crate) enum Gathered {
     Combined {
         outputs: Vec<Bytes>,
         combiner: Combiner,
+        bytes_max: u64,
     },
 }
 
@@ -31,6 +32,7 @@ impl Gathered {
             Some(combiner) => Self::Combined {
                 outputs: Vec::new(),
                 combiner,
+                bytes_max,
             },
         }
     }
@@ -73,13 +75,36 @@ impl Gathered {
     }
 
     /// Outputs that have to be combined now, so that what is kept stays within bounds.
-    pub(crate) fn too_many(&mut self) -> Option<Vec<Bytes>> {
-        let Self::Combined { outputs, combiner } = self else {
-            return None;
+    ///
+    /// # Errors
+    /// `Invalid` when no two fit the combiner's input, and all of them are beyond the limit of the result.
+    pub(crate) fn too_many(&mut self) -> Result<Option<Vec<Bytes>>> {
+        let Self::Combined {
+            outputs,
+            combiner,
+            bytes_max,
+        } = self
+        else {
+            return Ok(None);
         };
-        let kept: u64 = outputs.iter().map(|output| output.len() as u64).sum();
-        let full = kept >= combiner.input_bytes_max;
-        full.then(|| take_together(outputs, combiner.input_bytes_max))?
+        let kept = bytes_of(outputs);
+        if kept < combiner.input_bytes_max {
+            return Ok(None);
+        }
+        match take_together(outputs, combiner.input_bytes_max) {
+            None if kept > *bytes_max => Err(combiner.no_two(outputs.len(), *bytes_max)),
+            group => Ok(group),
+        }
+    }
+
+    /// Whether as much waits to be combined as fits the combiner's input twice.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::InOrder { .. } => false,
+            Self::Combined {
+                outputs, combiner, ..
+            } => bytes_of(outputs) >= combiner.input_bytes_max.saturating_mul(2),
+        }
     }
 
     /// The next outputs to be combined once all are here; `None` when there is only one left.
@@ -87,7 +112,10 @@ impl Gathered {
     /// # Errors
     /// `Invalid` when no two fit the combiner's input.
     pub(crate) fn next_group(&mut self) -> Result<Option<Vec<Bytes>>> {
-        let Self::Combined { outputs, combiner } = self else {
+        let Self::Combined {
+            outputs, combiner, ..
+        } = self
+        else {
             return Ok(None);
         };
         if outputs.len() < 2 {
@@ -125,6 +153,10 @@ impl Gathered {
     }
 }
 
+fn bytes_of(outputs: &[Bytes]) -> u64 {
+    outputs.iter().map(|output| output.len() as u64).sum()
+}
+
 /// # Errors
 /// `Invalid` beyond the limit.
 pub(crate) fn check_result(bytes: u64, bytes_max: u64) -> Result<()> {
@@ -139,7 +171,7 @@ pub(crate) fn check_result(bytes: u64, bytes_max: u64) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ganglion_types::{ContentHash, Entry, ErrorKind, FunctionRef, Load};
+    use ganglion_types::{CallLimits, ContentHash, Entry, ErrorKind, FunctionRef, Load};
 
     fn combining(input_bytes_max: u64) -> Gathered {
         let combiner = Combiner {
@@ -147,6 +179,7 @@ mod tests {
             module: ContentHash([1; 32]),
             entry: Entry::Main,
             input_bytes_max,
+            limits: CallLimits::default(),
         };
         Gathered::new(Some(combiner), 1_000)
     }
@@ -171,9 +204,9 @@ mod tests {
                 .unwrap(),
             90
         );
-        assert!(gathered.too_many().is_none());
+        assert_eq!(gathered.too_many().unwrap(), None);
         gathered.take([].into_iter(), &mut batched(&[20])).unwrap();
-        let group = gathered.too_many().unwrap();
+        let group = gathered.too_many().unwrap().unwrap();
         assert_eq!(group.iter().map(Bytes::len).collect::<Vec<_>>(), [20, 30]);
         gathered.put_back(vec![7; 5].into());
         let last = gathered.next_group().unwrap().unwrap();
@@ -189,9 +222,25 @@ mod tests {
         gathered
             .take([].into_iter(), &mut batched(&[60, 60]))
             .unwrap();
-        assert!(gathered.too_many().is_none());
+        assert_eq!(gathered.too_many().unwrap(), None);
         let error = gathered.next_group().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.message().contains("limits.input"), "{error}");
+    }
+
+    #[test]
+    fn outputs_that_cannot_be_combined_pile_up_to_the_limit_of_the_result() {
+        let mut gathered = combining(100);
+        for kept in (60..=960).step_by(60) {
+            gathered.take([].into_iter(), &mut batched(&[60])).unwrap();
+            assert_eq!(gathered.too_many().unwrap(), None);
+            assert_eq!(gathered.is_full(), kept >= 200);
+        }
+        gathered.take([].into_iter(), &mut batched(&[60])).unwrap();
+        let error = gathered.too_many().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        for setting in ["limits.input", "jobs.result"] {
+            assert!(error.message().contains(setting), "{error}");
+        }
     }
 }

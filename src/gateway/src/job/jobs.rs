@@ -1,9 +1,10 @@
 //! The jobs of a gateway: those that run, and for a while those that have ended.
 
+use super::part::Past;
 use super::plan::Plan;
 use super::progress::Progress;
 use super::run::run;
-use crate::app::Shared;
+use crate::app::{App, Shared};
 use crate::kept::{Kept, KeptLimits};
 use crate::metrics::JobOutcome;
 use crate::settings::GatewaySettings;
@@ -203,9 +204,24 @@ async fn work(app: &Shared, job: &Arc<Job>, plan: Plan) -> JobEnd {
         return JobEnd::Done(result);
     };
     let bytes = result.len() as u64;
-    match app.store_result(job.id, &object, result).await {
+    match store(app, job.id, &object, &result).await {
         Ok(()) => JobEnd::Stored(object, bytes),
         Err(error) => JobEnd::Failed(error.within(format!("writing the result to {object}"))),
+    }
+}
+
+/// Writes the result; a store that does not take it is asked again, a few times.
+async fn store(app: &App, id: CallId, to: &ObjectKey, result: &Bytes) -> Result<()> {
+    let mut past = Past::default();
+    loop {
+        let Err(error) = app.store_result(id, to, result.clone()).await else {
+            return Ok(());
+        };
+        let rest = past.rest_of_attempt(app.settings.attempts_max);
+        match rest.filter(|_| error.kind().may_pass()) {
+            Some(rest) => tokio::time::sleep(rest).await,
+            None => return Err(error),
+        }
     }
 }
 
@@ -228,8 +244,9 @@ impl Drop for Ending {
         };
         tracing::info!(job = %self.job.id, function = %self.job.function, end = ?outcome, "a job ended");
         self.app.metrics.job_ended(outcome);
-        self.job.state.lock().end = Some((self.end.clone(), now_ns));
+        // Whoever sees that it has ended finds it among the ended.
         let mut known = jobs.jobs.lock();
+        self.job.state.lock().end = Some((self.end.clone(), now_ns));
         known.kept.end(self.job.id, self.job.clone(), bytes, now_ns);
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Over {
 }
 
 impl Over {
-    /// Keys that match `pattern`: `*` is any characters, `/` as well, `?` one byte, `[ab]` one of those, `{a,b}` either of those; `\` before
+    /// Keys that match `pattern`: `*` is any characters (and so are several), `/` as well, `?` one byte, `[ab]` one of those, `{a,b}` either of those; `\` before
     /// one of these makes it a letter.
     ///
     /// # Errors
@@ -29,7 +29,9 @@ impl Over {
                 pattern.len()
             )));
         }
-        let glob = GlobBuilder::new(pattern).backslash_escape(true).build();
+        let glob = GlobBuilder::new(&with_single_stars(pattern))
+            .backslash_escape(true)
+            .build();
         let glob = glob.map_err(|error| {
             Error::invalid(format!("`{pattern}` is no pattern of keys: {error}"))
         })?;
@@ -49,6 +51,21 @@ impl Over {
     pub(crate) fn pattern(&self) -> &str {
         &self.pattern
     }
+}
+
+/// The same pattern for a library to which several `*` are another thing than one.
+fn with_single_stars(pattern: &str) -> String {
+    let mut single = String::with_capacity(pattern.len());
+    let (mut escaped, mut after_star) = (false, false);
+    for letter in pattern.chars() {
+        let is_star = letter == '*' && !escaped;
+        if !(is_star && after_star) {
+            single.push(letter);
+        }
+        after_star = is_star;
+        escaped = letter == '\\' && !escaped;
+    }
+    single
 }
 
 /// What stands before the first character that means something.
@@ -82,6 +99,10 @@ mod tests {
             ("{a,b}/x", "", &["a/x", "b/x"], &["c/x"]),
             ("one", "one", &["one"], &["one1", "on"]),
             (r"a\*", "a", &["a*"], &["ab"]),
+            ("a/**/b", "a/", &["a/x/b", "a//b", "a/x/y/b"], &["a/b"]),
+            ("**/b", "", &["x/b", "/b"], &["b"]),
+            ("a**", "a", &["a", "ab", "a/b"], &["b"]),
+            (r"a\**", "a", &["a*", "a*b"], &["a", "ab"]),
         ] {
             let over = over(pattern).unwrap();
             assert_eq!(over.prefix, prefix, "{pattern}");

@@ -1,6 +1,6 @@
 //! One part of a job until it has ended: what has become of it so far, and what that means for it.
 
-use crate::dispatch::OVERTAKEN_MAX;
+use crate::dispatch::{OVERTAKEN_MAX, not_run_again};
 use ganglion_types::{Answer, End, Error, ErrorKind, NodeId, Part};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,9 +20,15 @@ pub(super) struct Waiting {
     pub(super) size_bytes: u64,
     /// The last node that has not brought it to its end.
     pub(super) refused_by: Option<NodeId>,
-    /// An answer of it was lost.
-    pub(super) may_have_run: bool,
-    /// How often nobody took it, or its answer was lost.
+    pub(super) past: Past,
+}
+
+/// What has become so far of a call of a job.
+#[derive(Default)]
+pub(super) struct Past {
+    /// An answer of it was lost: it may have run.
+    pub(super) lost: Option<Error>,
+    /// How often a node refused it, its answer was lost, or the store failed it.
     attempts: u32,
     /// How often others wrote what it worked on.
     overtaken: u32,
@@ -34,31 +40,53 @@ impl Waiting {
             part,
             size_bytes,
             refused_by: None,
-            may_have_run: false,
-            attempts: 0,
-            overtaken: 0,
+            past: Past::default(),
         }
     }
+}
 
-    /// It came to nothing: how long it rests before it is placed again; `None` when that was all. Nodes that have no room are asked again
-    /// as long as the job may run: what is spent comes back.
-    pub(super) fn rest_after(&mut self, kind: ErrorKind, attempts_max: u32) -> Option<Duration> {
-        self.may_have_run |= kind == ErrorKind::Indeterminate;
-        match kind {
+impl Past {
+    /// A node has not brought it to its end: how long it rests before it is placed again; `None` when that was all. Nodes that have no
+    /// room are asked again as long as the job may run: what is spent comes back.
+    pub(super) fn rest_after(&mut self, error: &Error, attempts_max: u32) -> Option<Duration> {
+        if error.kind() == ErrorKind::Indeterminate {
+            self.lost = Some(error.clone());
+        }
+        match error.kind() {
             ErrorKind::Busy => Some(REST_BUSY),
             ErrorKind::Conflict if self.overtaken + 1 < OVERTAKEN_MAX => {
                 self.overtaken += 1;
                 Some(Duration::ZERO)
             }
-            kind if is_repeatable(kind) && self.attempts + 1 < attempts_max => {
-                self.attempts += 1;
-                Some(match self.attempts {
-                    1 => Duration::ZERO,
-                    attempts => REST * (1 << (attempts - 2).min(6)),
-                })
-            }
+            kind if is_repeatable(kind) => self.rest_of_attempt(attempts_max),
             _ => None,
         }
+    }
+
+    /// One more attempt: how long it rests before the next; `None` when that was the last.
+    pub(super) fn rest_of_attempt(&mut self, attempts_max: u32) -> Option<Duration> {
+        self.attempts += 1;
+        (self.attempts < attempts_max).then(|| match self.attempts {
+            1 => Duration::ZERO,
+            attempts => REST * (1 << (attempts - 2).min(6)),
+        })
+    }
+
+    /// What is told at the end. That nobody takes it now does not undo that it may have run.
+    pub(super) fn final_error(&self, error: Error) -> Error {
+        match &self.lost {
+            Some(lost) if error.kind().nothing_ran() => not_run_again(lost, &error),
+            _ => error,
+        }
+    }
+}
+
+/// How long it rests that no node could be sent: time that all are away is the job's; `None` for what is no absence.
+pub(super) fn rest_unplaced(kind: ErrorKind) -> Option<Duration> {
+    match kind {
+        ErrorKind::Busy => Some(REST_BUSY),
+        ErrorKind::Unavailable => Some(REST),
+        _ => None,
     }
 }
 
@@ -137,12 +165,13 @@ mod tests {
     #[test]
     fn what_is_lost_or_refused_is_tried_so_often_and_what_is_busy_as_long_as_it_takes() {
         let rests = |kinds: &[ErrorKind]| {
-            let mut waiting = waiting(0, 1, 1);
-            let rests: Vec<_> = kinds
-                .iter()
-                .map(|kind| waiting.rest_after(*kind, 4).map(|rest| rest.as_millis()))
-                .collect();
-            (rests, waiting.may_have_run)
+            let mut past = Past::default();
+            let mut rest = |kind: &ErrorKind| {
+                let rest = past.rest_after(&Error::new(*kind, "no"), 4);
+                rest.map(|rest| rest.as_millis())
+            };
+            let rests: Vec<_> = kinds.iter().map(&mut rest).collect();
+            (rests, past.lost.is_some())
         };
         use ErrorKind::{Busy, Conflict, Guest, Indeterminate, Unavailable};
         let lost = rests(&[Unavailable, Indeterminate, Unavailable, Unavailable]);

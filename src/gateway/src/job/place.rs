@@ -3,7 +3,9 @@
 use crate::dispatch::{Dispatcher, Question};
 use crate::peers::{Member, find};
 use ganglion_scheduler::{ObjectFacts, Outcome, Profile};
-use ganglion_types::{Answer, Batch, Batched, Call, End, NodeId, ObjectKey, Peer, Result, Start};
+use ganglion_types::{
+    Answer, Batch, Batched, Call, End, Error, Ndp, NodeId, ObjectKey, Peer, Result, Site, Start,
+};
 use std::sync::Arc;
 
 /// An object of a job whose node is asked for.
@@ -77,6 +79,24 @@ impl Dispatcher {
         answer
     }
 
+    /// Runs a call that combines outputs: on compute, or at a storage node where there are no others.
+    ///
+    /// # Errors
+    /// As [`Dispatcher::run`].
+    pub(crate) async fn combine(&self, call: &Call) -> Result<Answer> {
+        let members = self.peers.current();
+        if call.ndp == Ndp::Forbidden || has_compute(&members) {
+            return self.run(call).await.map(|placed| placed.answer);
+        }
+        let load = |member: &Member| member.peer.load().filter(|load| !load.draining);
+        let loads = members.iter().filter_map(|m| Some((load(m)?, m)));
+        let least = loads.min_by_key(|(load, _)| load.running.saturating_add(load.queued));
+        match least {
+            Some((_, member)) => self.execute(member, call).await,
+            None => Err(Error::unavailable("no node can be reached")),
+        }
+    }
+
     /// Learns from a part that ran.
     pub(crate) fn learn_part(&self, common: &Call, object: &Object<'_>, answer: &Answer) {
         let succeeded = answer.end == End::Exited(0) && answer.usage.start == Start::Restored;
@@ -98,6 +118,12 @@ impl Dispatcher {
             home.as_ref(),
         );
     }
+}
+
+/// Whether there are nodes that keep no objects, reachable or not.
+pub(crate) fn has_compute(members: &[Member]) -> bool {
+    let mut sites = members.iter().map(|member| member.peer.site());
+    sites.any(|site| site == Site::Compute)
 }
 
 /// The node of that name, when it is a member.

@@ -1,11 +1,14 @@
 //! From what a request asks for to a job whose names are resolved.
 
 use super::over::Over;
+use super::place::has_compute;
 use crate::app::App;
 use bytes::Bytes;
+use ganglion_registry::FunctionRecord;
+use ganglion_store::NAMES_MAX;
 use ganglion_types::{
-    Call, CallId, Combiner, ContentHash, Deadline, Entry, Error, FunctionName, FunctionRef, Key,
-    Ndp, ObjectKey, Result, TraceParent,
+    Call, CallId, Combiner, Deadline, Entry, Error, FunctionName, FunctionRef, Key, Ndp, ObjectKey,
+    Result, TraceParent,
 };
 use std::time::Duration;
 
@@ -46,14 +49,23 @@ pub(crate) struct Plan {
     /// A part that fails is told of, and the rest goes on.
     pub(crate) keep_going: bool,
     pub(crate) to: Option<ObjectKey>,
+    /// Parts of one batch.
+    pub(crate) batch_parts_max: usize,
 }
+
+/// Batches of a job at one node: one runs, and the next is there when it ends.
+pub(crate) const BATCHES_AT_NODE: u32 = 2;
+/// Parts of one batch where they can write: what a node has of the job at once, and what is sent again when the node is lost, are no
+/// more writes than one object knows the names of.
+const WRITING_PARTS_MAX: usize = NAMES_MAX / BATCHES_AT_NODE as usize;
 
 impl Plan {
     /// Resolves the names of a job.
     ///
     /// # Errors
     /// `NotFound` for a function, `Unavailable` while draining, `Invalid` for a pattern that is none, a deadline beyond its limit, a
-    /// function without a combiner, or one that cannot be used as such.
+    /// function without a combiner, or one that cannot be used as such; `Unavailable` also where storage is forbidden and there is no
+    /// other node.
     pub(crate) async fn make(app: &App, id: CallId, asked: JobAsked) -> Result<Self> {
         app.check_not_draining()?;
         let record = app.catalog.resolve(&asked.function).await?;
@@ -65,19 +77,24 @@ impl Plan {
                 settings.input_bytes_max
             )));
         }
+        if asked.ndp == Ndp::Forbidden && !has_compute(&app.peers.current()) {
+            return Err(Error::unavailable(
+                "the cluster has no compute nodes, and the job says ndp=forbid",
+            ));
+        }
         let limits = app.call_limits(&record, asked.budget)?;
-        let combiner = combiner(
-            app,
-            &asked,
-            record.combines,
-            (&asked.function, record.module),
-        );
+        let combiner = combiner(app, &asked, &record);
+        let batch_parts_max = match record.writes_objects {
+            true => settings.jobs.batch_parts_max.min(WRITING_PARTS_MAX),
+            false => settings.jobs.batch_parts_max,
+        };
         let bucket = asked.function.tenant.bucket();
         let now_ns = app.ambient.monotonic_ns();
         Ok(Self {
             combiner: combiner.await?,
             over: Over::new(bucket.clone(), &asked.over)?,
             keep_going: asked.keep_going,
+            batch_parts_max,
             to: asked.to.map(|key| ObjectKey { bucket, key }),
             common: Call {
                 id,
@@ -99,17 +116,18 @@ impl Plan {
 async fn combiner(
     app: &App,
     asked: &JobAsked,
-    combines: bool,
-    (function, module): (&FunctionRef, ContentHash),
+    record: &FunctionRecord,
 ) -> Result<Option<Combiner>> {
     let input_bytes_max = app.settings.input_bytes_max;
+    let function = &asked.function;
     let combiner = match &asked.combine {
         None => return Ok(None),
-        Some(CombineWith::Own) if combines => Combiner {
+        Some(CombineWith::Own) if record.combines => Combiner {
             function: function.clone(),
-            module,
+            module: record.module,
             entry: Entry::Combine,
             input_bytes_max,
+            limits: app.call_limits(record, None)?,
         },
         Some(CombineWith::Own) => {
             return Err(Error::invalid(format!(
@@ -133,6 +151,7 @@ async fn combiner(
                 module: record.module,
                 entry: Entry::Main,
                 input_bytes_max,
+                limits: app.call_limits(&record, None)?,
             }
         }
     };

@@ -24,7 +24,7 @@ pub(crate) struct Progress {
     pub(crate) failed: u64,
     /// The first of them.
     pub(crate) failures: Vec<Failed>,
-    /// Times that a part was placed again, because it was refused, lost or overtaken.
+    /// Times that a part was placed again, because it was refused, lost, overtaken, or failed by the store.
     pub(crate) repeated: u64,
     /// Object bytes that crossed a link.
     pub(crate) moved_bytes: u64,

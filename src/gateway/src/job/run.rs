@@ -1,32 +1,29 @@
 //! One job, from its first page of keys to its result.
 //!
-//! A single task keeps everything and waits for one thing: the next of the tasks that it has started to end. These are batches at
-//! nodes, parts that rest before they are placed again, and outputs that are being combined. When the job's future is dropped they are
+//! A single task keeps everything and waits for two things: the next page of keys, when it wants one, and the next of the tasks that it
+//! has started to end. These are batches at nodes, parts that rest before they are placed again, and outputs that are being combined. When the job's future is dropped they are
 //! ended with it, and the guests of its batches are stopped.
 
 use super::gather::{Gathered, check_result};
 use super::jobs::Job;
-use super::over::Over;
-use super::part::{REST, Waiting, failure, is_repeatable, next_batch};
-use super::place::{Object, peer_of};
-use super::plan::Plan;
+use super::keys::{Listing, Page, Pages};
+use super::part::{Past, Waiting, failure, is_repeatable, next_batch, rest_unplaced};
+use super::place::{Object, has_compute, peer_of};
+use super::plan::{BATCHES_AT_NODE, Plan};
 use crate::app::Shared;
 use crate::metrics::PartOutcome;
+use crate::peers::Member;
 use bytes::Bytes;
-use ganglion_store::{ListPage, ObjectStore};
 use ganglion_types::{
-    Answer, Batch, Batched, Call, Combiner, Error, Key, NodeId, ObjectKey, Part, Result,
+    Answer, Batch, Batched, Call, Combiner, Error, Key, Ndp, NodeId, ObjectKey, Part, Result,
 };
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// Keys asked for at once.
-const PAGE: usize = 1_000;
-/// With fewer keys in hand the next page is asked for.
+/// With fewer keys in hand the next page is taken in.
 const UNPLACED_MIN: usize = 512;
-/// Batches of a job at one node: one runs, and the next is there when it ends.
-const BATCHES_AT_NODE: u32 = 2;
 
 /// What the job has at a node.
 #[derive(Default)]
@@ -43,25 +40,23 @@ enum Ended {
         parts: Vec<Waiting>,
         answer: Result<Batched>,
     },
-    Rested(Waiting),
+    Rested(Vec<Waiting>),
     Combined(Result<Bytes>),
-    Counted(Result<(u64, u64)>),
-}
-
-/// Where the listing of keys is.
-#[derive(Default)]
-struct Listing {
-    after: Option<Key>,
-    is_over: bool,
-    objects: u32,
+    Listed,
 }
 
 struct Run<'a> {
     app: &'a Shared,
     job: &'a Arc<Job>,
     plan: Plan,
-    listing: Listing,
+    pages: Pages,
+    /// Every key is taken in.
+    listed: bool,
+    /// Objects so far.
+    objects: u32,
     unplaced: VecDeque<Waiting>,
+    /// Parts that rest.
+    resting: usize,
     nodes: HashMap<NodeId, AtNode>,
     gathered: Gathered,
     is_combining: bool,
@@ -74,26 +69,36 @@ struct Run<'a> {
 /// What a part failed with, its object named; `Invalid` beyond a limit; what the store says of a listing.
 pub(super) async fn run(app: &Shared, job: &Arc<Job>, plan: Plan) -> Result<Bytes> {
     let result_bytes_max = app.settings.jobs.result_bytes_max;
+    let (listing, pages) = Listing::new(app, job, &plan.over);
     let mut run = Run {
         gathered: Gathered::new(plan.combiner.clone(), result_bytes_max),
         app,
         job,
         plan,
-        listing: Listing::default(),
+        pages,
+        listed: false,
+        objects: 0,
         unplaced: VecDeque::new(),
+        resting: 0,
         nodes: HashMap::new(),
         is_combining: false,
         tasks: JoinSet::new(),
     };
-    run.count();
+    run.tasks.spawn(async move {
+        listing.run().await;
+        Ended::Listed
+    });
     loop {
-        run.list().await?;
         run.place()?;
         run.send();
-        match run.tasks.join_next().await {
-            Some(ended) => run.take(ended.map_err(came_apart)?)?,
-            None if run.has_more() => {}
-            None => break,
+        let wants_keys = run.wants_keys();
+        tokio::select! {
+            page = run.pages.recv(), if wants_keys => run.enter(page)?,
+            ended = run.tasks.join_next() => match ended {
+                Some(ended) => run.take(ended.map_err(came_apart)?)?,
+                None if run.has_more() => {}
+                None => break,
+            },
         }
     }
     run.combine_rest().await?;
@@ -111,68 +116,42 @@ impl Run<'_> {
     /// Whether a part is waiting, or may still be found.
     fn has_more(&self) -> bool {
         let placed = self.nodes.values().any(|node| !node.placed.is_empty());
-        placed || !self.unplaced.is_empty() || !self.listing.is_over
+        placed || !self.unplaced.is_empty() || !self.listed
     }
 
-    /// Counts the objects, ahead of the listing, which goes no faster than the job: that is what the time left is told by.
-    fn count(&mut self) {
-        let (store, over) = (self.app.store.clone(), self.plan.over.clone());
-        let tries = self.app.settings.attempts_max;
-        self.tasks.spawn(async move {
-            let (mut objects, mut bytes, mut after) = (0, 0, None);
-            loop {
-                let page = match page(&*store, &over, after.as_ref(), tries).await {
-                    Ok(page) => page,
-                    Err(error) => return Ended::Counted(Err(error)),
-                };
-                for (_, meta) in page.objects.iter().filter(|(key, _)| over.matches(key)) {
-                    objects += 1;
-                    bytes += meta.size_bytes;
-                }
-                after = page.objects.last().map(|(key, _)| key.clone());
-                if !page.more || after.is_none() {
-                    return Ended::Counted(Ok((objects, bytes)));
-                }
-            }
-        });
+    /// Whether more keys are to be taken in. All that have not been sent count, also those that rest: nodes that refuse everything make
+    /// a job no larger.
+    fn wants_keys(&self) -> bool {
+        let placed: usize = self.nodes.values().map(|node| node.placed.len()).sum();
+        let in_hand = self.unplaced.len() + self.resting + placed;
+        !self.listed && in_hand < self.placed_max().max(UNPLACED_MIN)
     }
 
-    /// Takes in pages of keys until there are enough in hand.
-    async fn list(&mut self) -> Result<()> {
-        while !self.listing.is_over && self.unplaced.len() < UNPLACED_MIN {
-            let (store, tries) = (&*self.app.store, self.app.settings.attempts_max);
-            let page = page(store, &self.plan.over, self.listing.after.as_ref(), tries).await?;
-            let last = page.objects.last().map(|(key, _)| key.clone());
-            for (key, meta) in page.objects {
-                if self.plan.over.matches(&key) {
-                    self.enter(key, meta.size_bytes)?;
-                }
-            }
-            self.listing.is_over = !page.more || last.is_none();
-            self.listing.after = last;
+    /// Parts that may be placed before they are sent.
+    fn placed_max(&self) -> usize {
+        let members = self.app.peers.current().len().max(1);
+        members * self.app.settings.jobs.batch_parts_max * 2
+    }
+
+    fn enter(&mut self, page: Option<Result<Page>>) -> Result<()> {
+        let Some(page) = page else {
+            self.listed = true;
+            return Ok(());
+        };
+        for (key, size_bytes) in page?.objects {
+            let number = self.objects;
+            self.objects += 1;
+            let part = Part { number, key };
+            self.unplaced.push_back(Waiting::new(part, size_bytes));
         }
-        Ok(())
-    }
-
-    fn enter(&mut self, key: Key, size_bytes: u64) -> Result<()> {
-        let (number, limit) = (self.listing.objects, self.app.settings.jobs.objects_max);
-        if number >= limit {
-            return Err(Error::invalid(format!(
-                "more than {limit} objects match `{}` (setting jobs.objects)",
-                self.plan.over.pattern()
-            )));
-        }
-        self.listing.objects += 1;
-        let part = Part { number, key };
-        self.unplaced.push_back(Waiting::new(part, size_bytes));
         Ok(())
     }
 
     /// Gives parts to nodes, as many as these will want next and no more: what is learned meanwhile is for the rest.
     fn place(&mut self) -> Result<()> {
         let members = self.app.peers.current();
-        let batch = self.app.settings.jobs.batch_parts_max;
-        let placed_max = members.len().max(1) * batch * 2;
+        let placed_max = self.placed_max();
+        let mut left = Vec::new();
         let mut placed: usize = self.nodes.values().map(|node| node.placed.len()).sum();
         while placed < placed_max
             && let Some(waiting) = self.unplaced.pop_front()
@@ -181,7 +160,7 @@ impl Run<'_> {
             let object = Object {
                 key: &key,
                 size_bytes: waiting.size_bytes,
-                may_have_run: waiting.may_have_run,
+                may_have_run: waiting.past.lost.is_some(),
             };
             let ahead = |node: &NodeId| {
                 let ahead = |node: &AtNode| node.placed.len() + node.sent_parts as usize;
@@ -196,10 +175,24 @@ impl Run<'_> {
                     node.placed.push_back(waiting);
                     placed += 1;
                 }
-                Err(error) => self.again(waiting, error)?,
+                Err(error) => left.push((waiting, error)),
             }
         }
-        Ok(())
+        let rest = |run: &Self, waiting: &mut Waiting, error: &Error| match run
+            .may_come(waiting, &members)
+        {
+            true => rest_unplaced(error.kind()),
+            false => waiting
+                .past
+                .rest_after(error, run.app.settings.attempts_max),
+        };
+        self.rest(left, rest)
+    }
+
+    /// Whether the cluster has nodes that a part may be placed on, also when none of them can be reached now.
+    fn may_come(&self, waiting: &Waiting, members: &[Member]) -> bool {
+        let only_compute = self.plan.common.ndp == Ndp::Forbidden || waiting.past.lost.is_some();
+        members.is_empty() || !only_compute || has_compute(members)
     }
 
     fn object_key(&self, key: &Key) -> ObjectKey {
@@ -211,6 +204,9 @@ impl Run<'_> {
 
     /// Sends batches to the nodes that have room for one.
     fn send(&mut self) {
+        if self.is_combining && self.gathered.is_full() {
+            return;
+        }
         let members = self.app.peers.current();
         let settings = &self.app.settings.jobs;
         for (node, at) in &mut self.nodes {
@@ -220,7 +216,7 @@ impl Run<'_> {
                     self.unplaced.extend(at.placed.drain(..));
                     break;
                 };
-                let limits = (settings.batch_parts_max, settings.batch_bytes_max);
+                let limits = (self.plan.batch_parts_max, settings.batch_bytes_max);
                 let parts = next_batch(&mut at.placed, limits);
                 at.sent_batches += 1;
                 at.sent_parts += u32::try_from(parts.len()).unwrap_or(u32::MAX);
@@ -245,10 +241,12 @@ impl Run<'_> {
 
     fn take(&mut self, ended: Ended) -> Result<()> {
         match ended {
-            Ended::Rested(waiting) => self.unplaced.push_front(waiting),
-            Ended::Counted(counted) => {
-                let counted = counted?;
-                self.job.note(|progress| progress.total = Some(counted));
+            Ended::Listed => {}
+            Ended::Rested(rested) => {
+                self.resting -= rested.len();
+                for waiting in rested.into_iter().rev() {
+                    self.unplaced.push_front(waiting);
+                }
             }
             Ended::Combined(output) => {
                 self.is_combining = false;
@@ -261,9 +259,8 @@ impl Run<'_> {
             } => self.take_batch(&node, parts, answer)?,
         }
         if !self.is_combining
-            && let Some(group) = self.gathered.too_many()
+            && let Some(group) = self.gathered.too_many()?
         {
-            self.is_combining = true;
             self.combine(group);
         }
         Ok(())
@@ -291,22 +288,21 @@ impl Run<'_> {
             }
             Err(error) if is_repeatable(error.kind()) => {
                 let lost = parts.into_iter().map(|waiting| (waiting, error.clone()));
-                return lost
-                    .into_iter()
-                    .try_for_each(|(part, error)| self.again(part, error));
+                return self.again(lost.collect());
             }
             Err(error) => return Err(error),
         };
         let numbers = parts.iter().map(|waiting| waiting.part.number);
         let came = self.gathered.take(numbers, &mut batched)?;
         self.job.note(|progress| progress.outputs_bytes += came);
+        let mut left = Vec::new();
         for (waiting, answer) in parts.into_iter().zip(batched.parts) {
             match answer {
                 Ok(answer) => self.ran(waiting, &answer)?,
-                Err(error) => self.again(waiting, error)?,
+                Err(error) => left.push((waiting, error)),
             }
         }
-        Ok(())
+        self.again(left)
     }
 
     /// A part's guest has run.
@@ -320,6 +316,14 @@ impl Run<'_> {
         let dispatcher = &self.app.dispatcher;
         dispatcher.learn_part(&self.plan.common, &object, answer);
         match failure(answer) {
+            // Not its own failure: the store may be there the next time.
+            Some(error) if answer.usage.store_failures > 0 => {
+                let attempts_max = self.app.settings.attempts_max;
+                let again = |_: &Self, waiting: &mut Waiting, _: &Error| {
+                    waiting.past.rest_of_attempt(attempts_max)
+                };
+                self.rest(vec![(waiting, error)], again)
+            }
             Some(error) => {
                 let metrics = &self.app.metrics;
                 metrics.job_part(answer.site, PartOutcome::Failed);
@@ -334,19 +338,39 @@ impl Run<'_> {
         }
     }
 
-    /// A part came to nothing: it rests and is placed again, or that was all.
-    fn again(&mut self, mut waiting: Waiting, error: Error) -> Result<()> {
+    /// Nodes have not brought these to their end: they rest and are placed again, or that was all.
+    fn again(&mut self, left: Vec<(Waiting, Error)>) -> Result<()> {
         let attempts_max = self.app.settings.attempts_max;
-        let Some(rest) = waiting.rest_after(error.kind(), attempts_max) else {
-            return self.failed(&waiting, error);
-        };
-        tracing::debug!(job = %self.job.id, key = %waiting.part.key, %error, "placed again");
-        self.job.note(|progress| progress.repeated += 1);
-        self.app.metrics.job_part_repeated();
-        self.tasks.spawn(async move {
-            tokio::time::sleep(rest).await;
-            Ended::Rested(waiting)
-        });
+        self.rest(left, |_, waiting, error| {
+            waiting.past.rest_after(error, attempts_max)
+        })
+    }
+
+    /// Parts rest as long as `rest` says, those for whom it is the same together; one for whom it says nothing has failed.
+    fn rest(
+        &mut self,
+        left: Vec<(Waiting, Error)>,
+        rest: impl Fn(&Self, &mut Waiting, &Error) -> Option<Duration>,
+    ) -> Result<()> {
+        let mut resting: BTreeMap<Duration, Vec<Waiting>> = BTreeMap::new();
+        for (mut waiting, error) in left {
+            let Some(rest) = rest(self, &mut waiting, &error) else {
+                let error = waiting.past.final_error(error);
+                self.failed(&waiting, error)?;
+                continue;
+            };
+            tracing::debug!(job = %self.job.id, key = %waiting.part.key, %error, "placed again");
+            self.job.note(|progress| progress.repeated += 1);
+            self.app.metrics.job_part_repeated();
+            self.resting += 1;
+            resting.entry(rest).or_default().push(waiting);
+        }
+        for (rest, waiting) in resting {
+            self.tasks.spawn(async move {
+                tokio::time::sleep(rest).await;
+                Ended::Rested(waiting)
+            });
+        }
         Ok(())
     }
 
@@ -365,6 +389,7 @@ impl Run<'_> {
         let Some(combiner) = self.plan.combiner.clone() else {
             return;
         };
+        self.is_combining = true;
         let (app, common) = (self.app.clone(), self.plan.common.clone());
         self.tasks
             .spawn(async move { Ended::Combined(combine(&app, &common, &combiner, &group).await) });
@@ -372,46 +397,40 @@ impl Run<'_> {
 
     /// Combines until one output is left; all of them are here.
     async fn combine_rest(&mut self) -> Result<()> {
-        while let Some(group) = self.gathered.next_group()? {
-            self.combine(group);
+        loop {
+            if !self.is_combining {
+                let Some(group) = self.gathered.next_group()? else {
+                    return Ok(());
+                };
+                self.combine(group);
+            }
             if let Some(ended) = self.tasks.join_next().await {
                 self.take(ended.map_err(came_apart)?)?;
             }
         }
-        Ok(())
     }
 }
 
-/// One page of keys. A store that cannot be reached is asked again, a few times.
-async fn page(
-    store: &dyn ObjectStore,
-    over: &Over,
-    after: Option<&Key>,
-    tries: u32,
-) -> Result<ListPage> {
-    let mut tried = 1;
-    loop {
-        match store.list(&over.bucket, &over.prefix, after, PAGE).await {
-            Err(error) if error.kind().nothing_ran() && tried < tries => {
-                tokio::time::sleep(REST).await;
-                tried += 1;
-            }
-            listed => return listed.map_err(|error| error.within("listing the job's objects")),
-        }
-    }
-}
-
-/// Makes one of several outputs, on whatever node a call that names no object runs.
+/// Makes one of several outputs, on whatever node a call that names no object runs. While none takes it, it waits.
 async fn combine(
     app: &Shared,
     common: &Call,
     combiner: &Combiner,
     group: &[Bytes],
 ) -> Result<Bytes> {
-    let now_ns = app.ambient.monotonic_ns();
-    let call = combiner.call(common, app.call_ids.next(), group, now_ns);
-    let placed = app.dispatcher.run(&call).await;
-    let placed =
-        placed.map_err(|error| error.within(format!("combining ({})", combiner.function)))?;
-    combiner.output(placed.answer)
+    let mut past = Past::default();
+    loop {
+        let now_ns = app.ambient.monotonic_ns();
+        let call = combiner.call(common, app.call_ids.next(), group, now_ns);
+        let error = match app.dispatcher.combine(&call).await {
+            Ok(answer) => return combiner.output(answer),
+            Err(error) => error,
+        };
+        let rest = rest_unplaced(error.kind());
+        let rest = rest.or_else(|| past.rest_after(&error, app.settings.attempts_max));
+        let Some(rest) = rest else {
+            return Err(error.within(format!("combining ({})", combiner.function)));
+        };
+        tokio::time::sleep(rest).await;
+    }
 }

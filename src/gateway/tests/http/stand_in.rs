@@ -6,7 +6,7 @@ use ganglion_types::{
     Answer, Batch, Batched, Call, End, Error, ErrorKind, Executor, LinkEstimate, Load, NodeId,
     Peer, Result, Site, Start, Usage,
 };
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 
@@ -23,6 +23,8 @@ pub(crate) enum Will {
     Trap,
     /// Is ended by its deadline.
     OutOfTime,
+    /// Returns 1, since the store failed it.
+    StoreFails,
     /// Does not run it.
     Fail(ErrorKind),
     /// Runs it, and its answer is lost.
@@ -42,6 +44,7 @@ pub(crate) struct StandIn {
     pub(crate) gate: Semaphore,
     pub(crate) entered: Semaphore,
     batches: AtomicUsize,
+    parts: AtomicU32,
     hanging: AtomicUsize,
     keeps: bool,
 }
@@ -78,6 +81,7 @@ impl StandIn {
             gate: Semaphore::new(0),
             entered: Semaphore::new(0),
             batches: AtomicUsize::new(0),
+            parts: AtomicU32::new(0),
             hanging: AtomicUsize::new(0),
             keeps,
         })
@@ -94,6 +98,11 @@ impl StandIn {
     /// Batches that came.
     pub(crate) fn batches(&self) -> usize {
         self.batches.load(Ordering::SeqCst)
+    }
+
+    /// The highest number of a part that came, and one.
+    pub(crate) fn parts(&self) -> u32 {
+        self.parts.load(Ordering::SeqCst)
     }
 
     /// Batches that somebody waits for.
@@ -121,6 +130,7 @@ impl StandIn {
                 object_bytes: 0,
                 moved_bytes: 7,
                 link_ns: 0,
+                store_failures: 0,
                 start: Start::Restored,
             },
             load: self.load.lock().unwrap().unwrap_or_default(),
@@ -152,6 +162,11 @@ impl Executor for StandIn {
                 let error = Error::deadline("the call's time is over");
                 Ok(self.answer(End::Failed(error), None, ""))
             }
+            Will::StoreFails => {
+                let mut answer = self.answer(End::Exited(1), None, "no object");
+                answer.usage.store_failures = 1;
+                Ok(answer)
+            }
             Will::Lose => Err(Error::indeterminate("the connection ended")),
             Will::Fail(kind) => Err(Error::new(kind, format!("{} says no", self.id))),
             Will::Wait => {
@@ -167,6 +182,8 @@ impl Executor for StandIn {
         self.batches.fetch_add(1, Ordering::SeqCst);
         self.hanging.fetch_add(1, Ordering::SeqCst);
         let _hanging = Hanging(&self.hanging);
+        let last = batch.parts.iter().map(|part| part.number + 1).max();
+        self.parts.fetch_max(last.unwrap_or(0), Ordering::SeqCst);
         let will = self.will.lock().unwrap().clone();
         let (mut parts, mut combined) = (Vec::new(), Vec::new());
         if let Will::Fail(kind) = will {

@@ -93,6 +93,7 @@ impl Run {
                 object_bytes: size,
                 moved_bytes: 0,
                 link_ns: crate::model::whole(link_ns),
+                store_failures: 0,
                 start: Start::Restored,
             },
             took: Some(Took {

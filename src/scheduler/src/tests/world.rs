@@ -147,6 +147,7 @@ impl World {
                 object_bytes: read,
                 moved_bytes: 0,
                 link_ns: 0,
+                store_failures: 0,
                 start: Start::Restored,
             },
             took: None,

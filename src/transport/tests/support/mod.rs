@@ -251,6 +251,7 @@ pub fn answer(output: Bytes) -> Answer {
             object_bytes: 4,
             moved_bytes: 5,
             link_ns: 6,
+            store_failures: 7,
             start: Start::Restored,
         },
         load: load(),

@@ -111,6 +111,7 @@ fn get_mmap(
             Ok(address)
         }
         Err(error) => {
+            caller.data_mut().objects.failed(&error);
             tracing::debug!(call = %caller.data().call.id, %object, %error, "getMmap");
             Ok(0)
         }
@@ -173,6 +174,7 @@ fn put(
         // The key was found to be one above; what is left for the store to object to is the size.
         Err(error) if error.kind() == ErrorKind::Invalid => Ok(Code::Limit as i32),
         Err(error) => {
+            caller.data_mut().objects.failed(&error);
             tracing::debug!(call = %caller.data().call.id, %object, %error, "put");
             Ok(Code::of(&error) as i32)
         }

@@ -115,6 +115,7 @@ fn used_since(before: &ObjectUse, after: &ObjectUse, run_ns: u64) -> Usage {
         object_bytes: after.object_bytes - before.object_bytes,
         moved_bytes: after.moved_bytes - before.moved_bytes,
         link_ns: after.link_ns - before.link_ns,
+        store_failures: after.store_failures - before.store_failures,
         start: Start::Restored,
     }
 }
@@ -164,6 +165,7 @@ fn away(
     guest.storage_calls.delta_bytes += sent_bytes + back_bytes;
     guest.objects.object_bytes += usage.object_bytes;
     guest.objects.moved_bytes += usage.moved_bytes;
+    guest.objects.store_failures += usage.store_failures;
     // What is left of the time, when the other node's work is taken off, was the link's.
     guest.objects.link_ns += took_ns.saturating_sub(usage.run_ns + usage.wait_ns);
     let printed = offloaded.stdout.len() + offloaded.stderr.len();

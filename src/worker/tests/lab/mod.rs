@@ -34,11 +34,12 @@ use std::time::{Duration, Instant};
 
 const STACK_BYTES: u32 = 256 << 10;
 
-/// Whether the objects are the worker's own or another node's.
+/// Whether the objects are the worker's own or another node's, and that may be away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Where {
     Here,
     Elsewhere,
+    Away,
 }
 
 pub struct Lab {
@@ -84,7 +85,7 @@ impl Lab {
         let objects = if place == Where::Here {
             stored
         } else {
-            Arc::new(Afar(stored))
+            Arc::new(Afar(stored, place == Where::Away))
         };
         Self::of(
             (here, Site::Storage),
@@ -117,7 +118,7 @@ impl Lab {
             fate: Mutex::new(fate),
             taken: AtomicU32::new(0),
         });
-        let seen: Arc<dyn ObjectStore> = Arc::new(Afar(stored.clone()));
+        let seen: Arc<dyn ObjectStore> = Arc::new(Afar(stored.clone(), false));
         let neighbours = Arc::new(Beside(neighbour.clone()));
         let lab = Self::of(
             (compute, Site::Compute),
@@ -372,13 +373,23 @@ impl Ambient for Clock {
     }
 }
 
-/// A store whose objects cannot be mapped here, as another node's cannot.
-struct Afar(Arc<dyn ObjectStore>);
+/// A store whose objects cannot be mapped here, as another node's cannot; `true`: no object that guests ask for can be reached.
+struct Afar(Arc<dyn ObjectStore>, bool);
+
+impl Afar {
+    fn check(&self, key: &ObjectKey) -> Result<()> {
+        match self.1 && key.bucket.as_str() == "lab" {
+            true => Err(Error::unavailable("the store is away")),
+            false => Ok(()),
+        }
+    }
+}
 
 #[async_trait]
 impl ObjectStore for Afar {
     async fn put(&self, key: &ObjectKey, body: Bytes, options: PutOptions) -> Result<ObjectMeta> {
         tokio::task::yield_now().await;
+        self.check(key)?;
         self.0.put(key, body, options).await
     }
     async fn upload(&self, key: &ObjectKey, options: PutOptions) -> Result<Box<dyn ObjectUpload>> {
@@ -412,6 +423,7 @@ impl ObjectStore for Afar {
         self.0.buckets().await
     }
     async fn view(&self, key: &ObjectKey) -> Result<ObjectView> {
+        self.check(key)?;
         Ok(ObjectView::Remote {
             meta: self.0.stat(key).await?,
         })
