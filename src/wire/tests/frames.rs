@@ -9,6 +9,11 @@ use ganglion_wire::{
 };
 use proptest::prelude::*;
 
+/// The body of the fuzz target, which is a workspace of its own.
+#[path = "../../../tests/fuzz/src/stream.rs"]
+#[allow(unreachable_pub, reason = "the target sees it in another crate")]
+mod fuzz;
+
 fn kinds() -> impl Strategy<Value = Kind> {
     prop_oneof![
         Just(Kind::Hello),
@@ -70,6 +75,22 @@ fn feed(decoder: &mut Decoder, mut bytes: &[u8], step: usize) -> Result<Vec<Fram
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_bytes_may_come_on_a_connection(
+        all in prop::collection::vec(frames(), 0..3),
+        garbage in prop::collection::vec(any::<u8>(), 0..200),
+        place in any::<prop::sample::Index>(), byte in any::<u8>(), step in any::<u8>(),
+    ) {
+        fuzz::run(&garbage);
+        let mut bytes = vec![step];
+        bytes.extend_from_slice(&encode(&all));
+        // Most of the time in a header or a message.
+        let at = place.index(bytes.len().min(300));
+        bytes[at] = byte;
+        bytes.extend_from_slice(&garbage);
+        fuzz::run(&bytes);
+    }
 
     #[test]
     fn what_was_written_is_read_however_it_is_cut(

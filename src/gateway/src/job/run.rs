@@ -1,8 +1,8 @@
 //! One job, from its first page of keys to its result.
 //!
-//! A single task keeps everything and waits for two things: the next page of keys, when it wants one, and the next of the tasks that it
-//! has started to end. These are batches at nodes, parts that rest before they are placed again, and outputs that are being combined. When the job's future is dropped they are
-//! ended with it, and the guests of its batches are stopped.
+//! A single task keeps everything and waits for two things: the next page of keys, when it wants one, and the next of the tasks
+//! that it has started to end. These are batches at nodes, parts that rest before they are placed again, and outputs that are being
+//! combined. When the job's future is dropped they are ended with it, and the guests of its batches are stopped.
 
 use super::gather::{Gathered, check_result};
 use super::jobs::Job;
