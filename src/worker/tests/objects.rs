@@ -235,11 +235,11 @@ async fn a_window_is_no_part_of_the_memory_that_an_allocator_sees() {
                 (drop (call $map (i32.const 16) (i32.const 1) (i64.const 0) (i64.const 100) (i32.const 8)))
                 (call $size (i32.const 101))
                 (i32.store8 (i32.const 102) (i32.add (i32.const 48)
-                    (i32.eq (memory.grow (i32.const 1)) (i32.const 33))))
-                (i32.store8 (i32.const 103) (i32.add (i32.const 48) (i32.eq (memory.size) (i32.const 34))))
+                    (i32.eq (memory.grow (i32.const 1)) (i32.const 4))))
+                (i32.store8 (i32.const 103) (i32.add (i32.const 48) (i32.eq (memory.size) (i32.const 5))))
                 (i32.store8 (i32.const 104) (i32.add (i32.const 48)
                     (i32.eq (memory.grow (i32.const 60000)) (i32.const -1))))
-                (i32.store8 (i32.const 105) (i32.add (i32.const 48) (i32.eq (memory.size) (i32.const 34))))
+                (i32.store8 (i32.const 105) (i32.add (i32.const 48) (i32.eq (memory.size) (i32.const 5))))
                 (call $out (i32.const 100) (i32.const 6))))"#,
         )
         .await;

@@ -51,6 +51,9 @@ const STATE: &str = r#"
     (global $single (mut f32) (f32.const 0.5))
     (global $double (mut f64) (f64.const nan:0x4000000000007))
     (elem (i32.const 3) $far)
+    ;; Somewhere in the pages that the last growth brought.
+    (func $grown (result i32)
+        (i32.add (i32.mul (i32.load (i32.const 4112)) (i32.const 65536)) (i32.const 40000)))
     (func $far (param $first i32) (param $second i32) (result i32)
         (i32.store (i32.const 4096) (call $sum))
         (i32.store (i32.const 4100) (local.get $first))
@@ -62,7 +65,7 @@ const STATE: &str = r#"
         (global.set $single (f32.const nan:0x200001))
         (global.set $double (f64.const -0.0))
         (i32.store (i32.const 4112) (memory.grow (i32.const 3)))
-        (i64.store (i32.const 300000) (i64.const 0x1122334455667788))
+        (i64.store (call $grown) (i64.const 0x1122334455667788))
         ;; A page that was written before becomes zeros again.
         (memory.fill (i32.const 8192) (i32.const 0) (i32.const 4096))
         (call $print (i32.const 16) (i32.load (i32.const 8)))
@@ -79,7 +82,7 @@ const STATE: &str = r#"
         (f32.store (i32.const 4132) (global.get $single))
         (f64.store (i32.const 4136) (global.get $double))
         (i32.store (i32.const 4144) (memory.size))
-        (i64.store (i32.const 4148) (i64.load (i32.const 300000)))
+        (i64.store (i32.const 4148) (i64.load (call $grown)))
         ;; A second one goes on from what the first has left.
         (i32.store (i32.const 4156) (call $call2 (i32.const 16) (i32.load (i32.const 8)) (i32.const 3) (i32.const 1) (i32.const 2)))
         (call $print (i32.const 4096) (i32.const 100))

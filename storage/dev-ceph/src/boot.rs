@@ -54,7 +54,9 @@ impl MiniCeph {
             return Ok(());
         };
         let mut list = self.command_in(Place::Compute, "rados");
-        list.args(["--rados_osd_op_timeout=5", "-p", pool, "ls"]);
+        // Longer than an OSD that joined late has the placement groups wait for what it may have promised before: its read lease,
+        // 0.8 of the heartbeat's grace of 20 s.
+        list.args(["--rados_osd_op_timeout=18", "-p", pool, "ls"]);
         run_well(&mut list, "", STEP)
             .map(drop)
             .map_err(|error| error.within("the compute namespace does not reach every OSD"))

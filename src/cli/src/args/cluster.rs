@@ -59,8 +59,7 @@ pub(crate) struct UpArgs {
 #[command(after_help = "Examples:
   ganglion serve --data /srv/ganglion --http 10.0.0.5:8080
   ganglion serve --role gateway,compute --ceph ceph.conf --peer storage-a=10.0.0.2:7461/0,1 --peer storage-b=10.0.0.3:7461/2
-  ganglion serve --role storage --redis redis://10.0.0.1:6379 --ceph ceph.conf --listen 10.0.0.2:7461 --osd 3
-  ganglion serve --role compute --redis redis://10.0.0.1:6379 --ceph ceph.conf --listen cluster:7462-7499 --wait-for 60s")]
+  ganglion serve --role storage --redis redis://10.0.0.1:6379 --ceph ceph.conf --listen cluster:7461 --osd 3 --wait-for 60s")]
 pub(crate) struct ServeArgs {
     /// Role of this process; may be repeated, or a list [default: gateway,compute,storage]
     #[arg(long, value_name = "ROLE", value_delimiter = ',')]
