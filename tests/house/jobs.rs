@@ -379,9 +379,8 @@ const WIDE: &str = r#"(module
         (call $out (i32.const 0) (i32.const 4))
         (i32.const 0)))"#;
 
-/// A whole cluster in one process runs a job over that many objects: its gateway and its workers hold little more of it than of one
-/// over the first thousand. Gives how
-/// often a part was placed again.
+/// A whole cluster in one process runs a job over that many objects: its gateway and its workers hold little more of it than of
+/// one over the first thousand. Gives how often a part was placed again.
 async fn takes_little_memory(objects: usize, settings: &[(&str, &str)]) -> u64 {
     const MORE_KIB_MAX: u64 = 128 << 10;
     let folder = tempfile::tempdir().unwrap();

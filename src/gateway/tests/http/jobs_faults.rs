@@ -1,7 +1,7 @@
 //! Jobs whose nodes refuse, are away or fill up, and whose store fails: they go on, within their bounds.
 
 use crate::house::{House, header, house, house_with};
-use crate::jobs::{all_keys, begin, ended, result, run, with_combiner, with_objects};
+use crate::jobs::{all_keys, begin, ended, eventually, result, run, with_combiner, with_objects};
 use crate::stand_in::Will;
 use crate::troubled::Troubled;
 use ganglion_gateway::{GatewaySettings, JobSettings};
@@ -33,15 +33,24 @@ async fn look(house: &House, location: &str) -> Value {
     house.get(location).await.json().await.unwrap()
 }
 
+/// Until outputs have been given to be combined.
+async fn until_combined(house: &House) {
+    eventually("a combiner is called", async || {
+        (house.compute_calls() > 0).then_some(())
+    })
+    .await;
+}
+
 async fn until_repeated(house: &House, location: &str) {
-    loop {
+    eventually("a part is placed again", async || {
         let job = look(house, location).await;
         if job["parts"]["repeated"] != 0 {
-            return;
+            return Some(());
         }
         assert_eq!(job["state"], "running", "{job}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+        None
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -54,9 +63,8 @@ async fn a_combiner_that_nobody_takes_for_a_while_is_run_when_somebody_does() {
         let asked =
             json!({"function": "ndp/combines", "over": "*", "combine": true, "ndp": "prefer"});
         let location = begun(&house, asked).await;
-        while house.compute_calls() == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until_combined(&house).await;
+        // Time in which the job would end, if a refusal ended it.
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(look(&house, &location).await["state"], "running", "{kind}");
         house.all_compute(Will::Return(0, "sum"));
@@ -90,9 +98,8 @@ async fn outputs_wait_at_their_nodes_while_as_many_as_fit_twice_wait_for_a_combi
     house.all_compute(Will::Hang);
     let asked = json!({"function": "ndp/combines", "over": "*", "combine": true, "ndp": "prefer"});
     let location = begun(&house, asked).await;
-    while house.compute_calls() == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until_combined(&house).await;
+    // Time in which more batches would come, if they were sent.
     tokio::time::sleep(Duration::from_millis(300)).await;
     // Batches of 64 keys of six bytes: one group being combined, two that wait, and two batches under way.
     let batches = house.storage.batches();
@@ -248,9 +255,10 @@ async fn a_node_has_no_more_parts_that_can_write_than_an_object_remembers() {
         house.storage.will(Will::Hang);
         let asked = json!({"function": function, "over": "*", "ndp": "prefer"});
         begun(&house, asked).await;
-        while house.storage.batches() < 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        eventually("two batches are there", async || {
+            (house.storage.batches() >= 2).then_some(())
+        })
+        .await;
         assert_eq!(house.storage.parts(), parts, "{function}");
     }
 }
